@@ -1,0 +1,3 @@
+function still_inside(events) {
+  return [];
+}
