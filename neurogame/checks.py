@@ -1,0 +1,79 @@
+"""System checks: unsafe production settings, said with their remedy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.exceptions import ImproperlyConfigured
+
+
+@register(Tags.security)
+def unsafe_production(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """With DEBUG off: no default API key, no default or short secret key."""
+    if settings.DEBUG:
+        return []
+    messages: list[CheckMessage] = []
+    if settings.NEUROGAME_API_KEY == settings.DEFAULT_API_KEY:
+        messages.append(
+            Error(
+                "NEUROGAME_API_KEY is the development key.",
+                hint="Set NEUROGAME_API_KEY to a secret of your own: openssl rand -hex 32",
+                id="neurogame.E001",
+            )
+        )
+    if settings.SECRET_KEY == settings.DEFAULT_SECRET_KEY or len(settings.SECRET_KEY) < 32:
+        messages.append(
+            Error(
+                "SECRET_KEY is the development key or shorter than 32 characters.",
+                hint="Set SECRET_KEY to a secret of your own: openssl rand -hex 32",
+                id="neurogame.E002",
+            )
+        )
+    return messages
+
+
+@register()
+def known_choices(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    if settings.SANDBOX in ("auto", "bubblewrap", "docker"):
+        return []
+    return [
+        Error(
+            f"SANDBOX is {settings.SANDBOX!r}.",
+            hint="Use auto, bubblewrap or docker.",
+            id="neurogame.E003",
+        )
+    ]
+
+
+def demo_accounts_left() -> list[str]:
+    """Logins of accounts that still have the demo password; needs the database.
+
+    Only the four demo names are looked at: to try a password on every account would take
+    a second for each.
+    """
+    from django.contrib.auth import get_user_model
+    from django.db import DatabaseError
+
+    names = ("admin", "recruiter", "analyst", "candidate")
+    try:
+        users = list(get_user_model().objects.filter(nickname_key__in=names, is_active=True))
+    except DatabaseError:  # not migrated yet: there are no accounts either
+        return []
+    return [user.nickname for user in users if user.check_password(settings.DEMO_PASSWORD)]
+
+
+def refuse_unsafe_production() -> None:
+    """Raise ImproperlyConfigured when a server must not start like this (`asgi.py` calls it)."""
+    if settings.DEBUG:
+        return
+    faults = [f"{message.msg} {message.hint}" for message in unsafe_production()]
+    left = demo_accounts_left()
+    if left:
+        faults.append(
+            f"These accounts still have the demo password: {', '.join(left)}. "
+            "Change it (manage.py changepassword NAME) or delete them."
+        )
+    if faults:
+        raise ImproperlyConfigured("Neurogame does not start: " + " ".join(faults))

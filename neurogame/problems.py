@@ -1,0 +1,310 @@
+"""The one error shape of the API: `application/problem+json` (RFC 9457).
+
+Every error goes through here: DRF's exceptions by `exception_handler`, Django's own (no such
+route, wrong method, a crash) by `ProblemMiddleware` and the handlers that `urls.py` names.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import OperationalError
+from django.db.utils import InterfaceError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from neurogame.requestlog import current_request_id
+
+logger = logging.getLogger(__name__)
+
+CONTENT_TYPE = "application/problem+json"
+API_PREFIXES = (
+    "/v1/",
+    "/auth/",
+    "/chat/",
+    "/tasks/",
+    "/telemetry/",
+    "/health",
+    "/metrics",
+    "/api/",
+)
+
+# Every stable code with its status; the schema shows this table.
+CODES: dict[str, tuple[int, str]] = {
+    "bad_request": (400, "The request cannot be understood."),
+    "bad_json": (400, "The body is not JSON."),
+    "invalid": (400, "Fields are at fault; see `errors`."),
+    "bad_envelope": (400, "The event envelope is not an object with a list `events`."),
+    "not_authenticated": (401, "No credentials came with the request."),
+    "token_not_valid": (401, "The token is invalid, expired or blacklisted."),
+    "invalid_credentials": (401, "The login or the password is wrong."),
+    "invalid_api_key": (401, "The API key is missing, wrong or revoked."),
+    "permission_denied": (403, "Not yours to do."),
+    "csrf_failed": (403, "The CSRF token is missing or wrong."),
+    "no_consent": (403, "The candidate did not consent to recording signals."),
+    "not_invited": (403, "Without an invite no interview starts on this server."),
+    "not_found": (404, "Not there, or not yours to see."),
+    "method_not_allowed": (405, "The method is not allowed here."),
+    "conflict": (409, "The wrong state for this; see `state`."),
+    "session_active": (409, "Another interview of this candidate is running; see `session_id`."),
+    "session_over": (409, "The interview has ended; see `state`."),
+    "task_closed": (409, "The task is done; see `task_state`."),
+    "evaluating": (409, "Another submission of this task is being evaluated."),
+    "draft_conflict": (409, "A newer draft is stored; see `draft`."),
+    "submission_conflict": (409, "Other code was sent under this `submission_id`."),
+    "invite_used": (409, "The invite has been used, has expired or was withdrawn."),
+    "too_large": (413, "The body or a part of it is too large."),
+    "unsupported_media_type": (415, "The media type or the content encoding is not supported."),
+    "throttled": (429, "Too many requests; see `Retry-After`."),
+    "error": (500, "The server failed; the request id finds it in the log."),
+    "unavailable": (503, "Something the server needs does not answer; see `Retry-After`."),
+}
+
+
+class Problem(exceptions.APIException):
+    """An API error by its code of `CODES`; further members of the answer are keyword arguments."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str = "",
+        *,
+        retry_after: int | None = None,
+        errors: dict[str, list[str]] | None = None,
+        **members: Any,
+    ) -> None:
+        self.status_code = CODES[code][0]
+        self.problem_code = code
+        self.errors = errors
+        self.members = members
+        self.wait = retry_after
+        super().__init__(detail=detail or str(_(CODES[code][1])), code=code)
+
+
+def problem_body(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    errors: dict[str, Any] | None = None,
+    **members: Any,
+) -> dict[str, Any]:
+    """The members of a problem answer."""
+    body: dict[str, Any] = {
+        "ok": False,
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "request_id": current_request_id(),
+        **members,
+    }
+    if errors:
+        body["errors"] = errors
+    return body
+
+
+def problem_response(
+    code: str,
+    detail: str = "",
+    *,
+    status: int | None = None,
+    retry_after: int | None = None,
+    errors: dict[str, Any] | None = None,
+    **members: Any,
+) -> JsonResponse:
+    """A problem answer for views outside DRF."""
+    status = status or CODES[code][0]
+    detail = detail or str(_(CODES[code][1]))
+    body = problem_body(status, code, detail, errors=errors, **members)
+    response = JsonResponse(body, status=status, content_type=CONTENT_TYPE)
+    if retry_after is not None:
+        response["Retry-After"] = str(retry_after)
+    return response
+
+
+def is_api_path(path: str) -> bool:
+    """Whether errors under `path` are answered as problems rather than as pages."""
+    if path.startswith("/interview/"):
+        return path != "/interview/"
+    return path.startswith(API_PREFIXES)
+
+
+def _flatten(detail: Any, prefix: str = "") -> dict[str, list[str]]:
+    """DRF's nested error detail as {"field.sub": ["sentence"]}."""
+    if isinstance(detail, dict):
+        flat: dict[str, list[str]] = {}
+        for key, value in detail.items():
+            name = f"{prefix}.{key}" if prefix else str(key)
+            for field, sentences in _flatten(value, name).items():
+                flat.setdefault(field, []).extend(sentences)
+        return flat
+    if isinstance(detail, list):
+        flat = {}
+        for index, value in enumerate(detail):
+            nested = isinstance(value, dict | list)
+            name = f"{prefix}.{index}" if nested and prefix else prefix or "non_field_errors"
+            for field, sentences in _flatten(value, name).items():
+                flat.setdefault(field, []).extend(sentences)
+        return flat
+    return {prefix or "non_field_errors": [str(detail)]}
+
+
+def _code_of(error: exceptions.APIException) -> str:
+    if isinstance(error, exceptions.Throttled):
+        return "throttled"
+    if isinstance(error, exceptions.UnsupportedMediaType):
+        return "unsupported_media_type"
+    if isinstance(error, exceptions.MethodNotAllowed):
+        return "method_not_allowed"
+    if isinstance(error, exceptions.NotAuthenticated):
+        return "not_authenticated"
+    if isinstance(error, exceptions.PermissionDenied):
+        csrf = str(error.detail).startswith("CSRF Failed")
+        return "csrf_failed" if csrf else "permission_denied"
+    if isinstance(error, exceptions.AuthenticationFailed):
+        code = error.get_codes()
+        code = code.get("code") if isinstance(code, dict) else code
+        return code if code in CODES else "token_not_valid"
+    if isinstance(error, exceptions.NotFound):
+        return "not_found"
+    if isinstance(error, exceptions.ParseError):
+        code = error.get_codes()
+        return code if isinstance(code, str) and code in CODES else "bad_request"
+    return "bad_request" if error.status_code < 500 else "error"
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's `EXCEPTION_HANDLER`: every API error as a problem; None lets a crash be a 500."""
+    if isinstance(error, Http404):
+        error = exceptions.NotFound()
+    elif isinstance(error, PermissionDenied):
+        error = exceptions.PermissionDenied()
+    elif isinstance(error, RequestDataTooBig):
+        error = Problem("too_large")
+    elif isinstance(error, SuspiciousOperation):
+        error = exceptions.ParseError()
+    elif isinstance(error, OperationalError | InterfaceError):
+        logger.exception("the database does not answer")
+        error = Problem("unavailable", _("The database is busy; try again."), retry_after=2)
+    if not isinstance(error, exceptions.APIException):
+        return None
+    headers: dict[str, str] = {}
+    if getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = error.auth_header  # type: ignore[attr-defined]
+    wait = getattr(error, "wait", None)
+    if wait is not None:
+        headers["Retry-After"] = str(max(1, int(wait + 0.999)))
+    if isinstance(error, Problem):
+        body = problem_body(
+            error.status_code,
+            error.problem_code,
+            str(error.detail),
+            errors=error.errors,
+            **error.members,
+        )
+    elif isinstance(error, exceptions.ValidationError):
+        body = problem_body(
+            400, "invalid", _("Some fields are not right."), errors=_flatten(error.detail)
+        )
+    else:
+        detail = error.detail
+        if isinstance(detail, dict):
+            detail = detail.get("detail", detail)
+        body = problem_body(error.status_code, _code_of(error), str(detail))
+    set_rollback()
+    return Response(body, status=error.status_code, headers=headers, content_type=CONTENT_TYPE)
+
+
+# --- Django's own errors --------------------------------------------------------------------
+
+
+def _page(request: HttpRequest, status: int) -> HttpResponse:
+    return render(request, f"{status}.html", status=status)
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    if isinstance(exception, RequestDataTooBig):
+        return problem_response("too_large")
+    return problem_response("bad_request") if is_api_path(request.path) else _page(request, 400)
+
+
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    if is_api_path(request.path):
+        return problem_response("permission_denied")
+    return _page(request, 403)
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return problem_response("not_found") if is_api_path(request.path) else _page(request, 404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return problem_response("error") if is_api_path(request.path) else _page(request, 500)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return problem_response("csrf_failed") if is_api_path(request.path) else _page(request, 403)
+
+
+class ProblemMiddleware:
+    """Turns what Django itself answers under the API's paths into problems.
+
+    Covers the 404 of the debug page, the 405 of plain views and exceptions of plain views; a
+    database that does not answer is a 503 on pages as well.
+    """
+
+    sync_capable = async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+        self.is_async = iscoroutinefunction(get_response)
+        if self.is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        if self.is_async:
+            return self.answer(request)
+        return self.mend(request, self.get_response(request))
+
+    async def answer(self, request: HttpRequest) -> HttpResponseBase:
+        return self.mend(request, await self.get_response(request))
+
+    def mend(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        if response.status_code < 400 or not is_api_path(request.path):
+            return response
+        if response.headers.get("Content-Type", "").startswith(CONTENT_TYPE):
+            return response
+        status = response.status_code
+        code = next((code for code, (known, _text) in CODES.items() if known == status), "error")
+        problem = problem_response(code, status=status)
+        for name in ("Allow", "Retry-After", "WWW-Authenticate"):
+            if name in response.headers:
+                problem[name] = response.headers[name]
+        return problem
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, exceptions.APIException):
+            answer = exception_handler(exception, {})
+            if answer is not None and is_api_path(request.path):
+                problem = JsonResponse(
+                    answer.data, status=answer.status_code, content_type=CONTENT_TYPE
+                )
+                for name, value in answer.headers.items():
+                    if name != "Content-Type":
+                        problem[name] = value
+                return problem
+        if isinstance(exception, OperationalError | InterfaceError):
+            logger.exception("the database does not answer")
+            return problem_response("unavailable", retry_after=2)
+        return None

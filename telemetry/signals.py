@@ -1,0 +1,11 @@
+"""Signals of the telemetry room, for the rooms above it."""
+
+from __future__ import annotations
+
+from django.dispatch import Signal
+
+# Inside the ingest transaction, with only the rows that were really inserted;
+# kwargs: events (list of telemetry.wire.StoredEvent). A receiver must not raise for one event.
+events_stored = Signal()
+# After the commit of a batch of anti-cheat signals; kwargs: session_id, signals.
+signals_stored = Signal()

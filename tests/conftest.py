@@ -1,0 +1,61 @@
+"""Shared set-up: a clean cache, users, API clients."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.cache import cache
+from rest_framework.test import APIClient
+
+
+@pytest.fixture(autouse=True)
+def _clean_cache():
+    cache.clear()
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def make_user(db):
+    """A function that makes a user with the password `correct horse`."""
+    from interviews.models import User
+
+    def make(nickname: str, **fields):
+        return User.objects.create_user(nickname=nickname, password="correct horse", **fields)
+
+    return make
+
+
+@pytest.fixture
+def candidate(make_user):
+    return make_user("ada")
+
+
+@pytest.fixture
+def stranger(make_user):
+    return make_user("mallory")
+
+
+@pytest.fixture
+def api(candidate):
+    """An API client with the candidate's access token."""
+    return bearer_client(candidate)
+
+
+@pytest.fixture
+def stranger_api(stranger):
+    return bearer_client(stranger)
+
+
+@pytest.fixture
+def anonymous_api(db):
+    return APIClient()
+
+
+def bearer_client(user) -> APIClient:
+    """An API client that carries a fresh access token of `user`."""
+    from rest_framework_simplejwt.tokens import RefreshToken
+
+    client = APIClient()
+    token = RefreshToken.for_user(user).access_token
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+    return client
