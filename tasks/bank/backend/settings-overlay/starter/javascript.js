@@ -1,0 +1,4 @@
+function overlay(base, layers) {
+  // your code here
+  return base;
+}

@@ -1,0 +1,16 @@
+# Lists an id once for every conflict.
+def settle(deliveries):
+    first = {}
+    repeats = balance = 0
+    conflicts = []
+    for delivery in deliveries:
+        key = delivery["id"]
+        content = (delivery["kind"], delivery["amount"])
+        if key not in first:
+            first[key] = content
+            balance += content[1] if content[0] == "charge" else -content[1]
+        elif first[key] == content:
+            repeats += 1
+        else:
+            conflicts.append(key)
+    return {"applied": len(first), "repeats": repeats, "conflicts": conflicts, "balance": balance}
