@@ -1,7 +1,15 @@
-"""Routes of the app."""
+"""Routes of the interview room: accounts, interviews, chat, and the candidate's page."""
 
 from __future__ import annotations
 
-from django.urls.resolvers import URLPattern, URLResolver
+from django.urls import path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from interviews import accounts_api
+
+urlpatterns = [
+    path("auth/register", accounts_api.RegisterView.as_view(), name="auth-register"),
+    path("auth/login", accounts_api.LoginView.as_view(), name="auth-login"),
+    path("auth/refresh", accounts_api.RefreshView.as_view(), name="auth-refresh"),
+    path("auth/logout", accounts_api.LogoutView.as_view(), name="auth-logout"),
+    path("auth/me", accounts_api.MeView.as_view(), name="auth-me"),
+]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import InvalidToken
+
+from neurogame.requestlog import set_request_user
 
 
 class BearerAuthentication(JWTAuthentication):
@@ -18,9 +20,7 @@ class BearerAuthentication(JWTAuthentication):
     def authenticate(self, request: Any) -> Any:
         result = super().authenticate(request)
         if result is not None:
-            from neurogame.requestlog import set_request_user
-
-            set_request_user(result[0])
+            set_request_user(result[0].pk)
         return result
 
     def get_validated_token(self, raw_token: bytes) -> Any:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 import uuid
 from typing import Any, Self
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
-from django.core.validators import RegexValidator
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -24,10 +25,27 @@ def identity_key(name: str) -> str:
     return unicodedata.normalize("NFKC", folded)
 
 
-validate_nickname = RegexValidator(
-    r"\A[^\W_][\w.\-]{2,31}\Z|\A[\w.\-]{3,32}\Z",
-    _("A nickname is 3 to 32 letters, digits, dots, dashes or underscores."),
-)
+_NICKNAME = re.compile(r"[\w.\-]{3,32}")
+KEY_LENGTH = {"nickname": 128, "email": 510}
+
+
+def validate_nickname(nickname: str) -> None:
+    """Raise ValidationError unless it is 3-32 letters, digits, `_`, `.`, `-`, also in its key.
+
+    Normalising can lengthen a text eighteenfold, so the length of the key is checked too.
+    """
+    fits = _NICKNAME.fullmatch(nickname) and _NICKNAME.fullmatch(
+        unicodedata.normalize("NFKC", nickname)
+    )
+    if not fits or len(identity_key(nickname)) > KEY_LENGTH["nickname"]:
+        raise ValidationError(
+            _("A nickname is 3 to 32 letters, digits, dots, dashes or underscores."), "nickname"
+        )
+
+
+def validate_email_key(email: str) -> None:
+    if len(identity_key(email)) > KEY_LENGTH["email"]:
+        raise ValidationError(_("This e-mail address is too long."), "email")
 
 
 class UserManager(BaseUserManager["User"]):
@@ -72,9 +90,15 @@ class User(AbstractBaseUser, PermissionsMixin):
         blank=True,
         validators=[validate_nickname],
     )
-    email = models.EmailField(_("e-mail"), max_length=254, null=True, blank=True)
-    nickname_key = models.CharField(max_length=64, unique=True, null=True, editable=False)
-    email_key = models.CharField(max_length=510, unique=True, null=True, editable=False)
+    email = models.EmailField(
+        _("e-mail"), max_length=254, null=True, blank=True, validators=[validate_email_key]
+    )
+    nickname_key = models.CharField(
+        max_length=KEY_LENGTH["nickname"], unique=True, null=True, editable=False
+    )
+    email_key = models.CharField(
+        max_length=KEY_LENGTH["email"], unique=True, null=True, editable=False
+    )
     is_staff = models.BooleanField(
         _("staff"), default=False, help_text=_("May sign in to the admin.")
     )

@@ -1,0 +1,112 @@
+"""Accounts: register, sign in, rotate and blacklist tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import authenticate
+from django.contrib.auth.models import update_last_login
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
+from rest_framework_simplejwt.tokens import RefreshToken
+from rest_framework_simplejwt.utils import datetime_from_epoch, get_md5_hash_password
+
+from interviews.models import User, identity_key
+from neurogame import throttling
+from neurogame.net import client_address
+from neurogame.problems import Problem
+
+
+def taken(field: str, value: str) -> bool:
+    """Whether another account has this e-mail or nickname, however it is written."""
+    return User.objects.filter(**{f"{field}_key": identity_key(value)}).exists()
+
+
+def register(*, nickname: str, email: str, password: str) -> User:
+    """A new candidate. Raises ValidationError with the fields at fault."""
+    errors: dict[str, list[str]] = {}
+    if not (nickname or email):
+        raise ValidationError({"nickname": [_("Give an e-mail address or a nickname.")]})
+    for field, value in (("nickname", nickname), ("email", email)):
+        if value and taken(field, value):
+            errors[field] = [_("This is taken already.")]
+    try:
+        validate_password(password, User(nickname=nickname or None, email=email or None))
+    except ValidationError as error:
+        errors["password"] = list(error.messages)
+    if errors:
+        raise ValidationError(errors)
+    try:
+        with transaction.atomic():
+            return User.objects.create_user(nickname=nickname, email=email, password=password)
+    except IntegrityError:  # someone was faster
+        field = "nickname" if nickname and taken("nickname", nickname) else "email"
+        raise ValidationError({field: [_("This is taken already.")]}) from None
+
+
+def sign_in(request: HttpRequest, *, login: str, password: str) -> User:
+    """The user of these credentials.
+
+    Failed tries are throttled by account and address together and by address alone; a try is
+    counted before the password is looked at, so that parallel ones cannot slip through.
+    Raises `Problem("invalid_credentials")`, the same for an unknown login and a wrong password.
+    """
+    address = client_address(request)
+    counted = [("login_address", address), ("login_account", f"{identity_key(login)}|{address}")]
+    for scope, ident in counted:
+        throttling.hit(scope, ident)
+    user = authenticate(request, username=login, password=password)
+    if user is None:
+        raise Problem("invalid_credentials")
+    for scope, ident in counted:
+        throttling.forgive(scope, ident)
+    update_last_login(User, user)
+    return user
+
+
+def tokens_for(user: User) -> dict[str, str]:
+    refresh = RefreshToken.for_user(user)
+    return {"access": str(refresh.access_token), "refresh": str(refresh)}
+
+
+def _read(raw: str) -> RefreshToken:
+    try:
+        return RefreshToken(raw)
+    except TokenError:
+        raise Problem("token_not_valid") from None
+
+
+def _blacklist(token: RefreshToken) -> bool:
+    """Blacklist a token; False when it already was: of two racing requests one wins."""
+    outstanding, _created = OutstandingToken.objects.get_or_create(
+        jti=token["jti"],
+        defaults={"token": str(token), "expires_at": datetime_from_epoch(token["exp"])},
+    )
+    _row, created = BlacklistedToken.objects.get_or_create(token=outstanding)
+    return created
+
+
+def rotate(raw: str) -> dict[str, str]:
+    """A new pair for a refresh token, which is blacklisted; `token_not_valid` if it is not one."""
+    token = _read(raw)
+    user = User.objects.filter(pk=token.get(api_settings.USER_ID_CLAIM), is_active=True).first()
+    claimed: Any = token.get(api_settings.REVOKE_TOKEN_CLAIM)
+    if user is None or claimed != get_md5_hash_password(user.password):
+        raise Problem("token_not_valid")
+    with transaction.atomic():
+        if not _blacklist(token):
+            raise Problem("token_not_valid")
+        return tokens_for(user)
+
+
+def sign_out(raw: str) -> None:
+    """Blacklist a refresh token."""
+    token = _read(raw)
+    with transaction.atomic():
+        _blacklist(token)
