@@ -67,12 +67,19 @@ def set_request_user(user_id: object) -> None:
         state.user_id = None if user_id is None else str(user_id)
 
 
+def phrase(status: int) -> str:
+    """The reason phrase of a status (RFC 9110, also where Python still has an older one)."""
+    return {413: "Content Too Large", 422: "Unprocessable Content"}.get(
+        status, HTTPStatus(status).phrase
+    )
+
+
 def problem_bytes(*, status: int, code: str, detail: str, request_id: str) -> bytes:
     """A problem answer of the contract's shape for places below Django."""
     body = {
         "ok": False,
         "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
+        "title": phrase(status),
         "status": status,
         "code": code,
         "detail": detail,
