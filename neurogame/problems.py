@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from http import HTTPStatus
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -22,7 +21,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from neurogame.requestlog import current_request_id
+from neurogame.requestlog import current_request_id, phrase
 
 logger = logging.getLogger(__name__)
 
@@ -62,8 +61,10 @@ CODES: dict[str, tuple[int, str]] = {
     "draft_conflict": (409, "A newer draft is stored; see `draft`."),
     "submission_conflict": (409, "Other code was sent under this `submission_id`."),
     "invite_used": (409, "The invite has been used, has expired or was withdrawn."),
+    "timeout": (408, "The request did not arrive in time."),
     "too_large": (413, "The body or a part of it is too large."),
     "unsupported_media_type": (415, "The media type or the content encoding is not supported."),
+    "headers_too_large": (431, "The head of the request is too large."),
     "throttled": (429, "Too many requests; see `Retry-After`."),
     "error": (500, "The server failed; the request id finds it in the log."),
     "unavailable": (503, "Something the server needs does not answer; see `Retry-After`."),
@@ -102,7 +103,7 @@ def problem_body(
     body: dict[str, Any] = {
         "ok": False,
         "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
+        "title": phrase(status),
         "status": status,
         "code": code,
         "detail": detail,

@@ -14,6 +14,8 @@ import environ
 from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 
+from neurogame.requestlog import logging_config
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 if os.environ.get("NEUROGAME_ENV_FILE", "") != "none":
@@ -50,7 +52,7 @@ def mailer(url: str) -> dict[str, object]:
 # --- The server ---------------------------------------------------------------------------
 
 DEBUG = env.bool("DEBUG", default=True)
-DEFAULT_SECRET_KEY = "development-only-secret-key-change-me-before-anyone-else-sees-this"
+DEFAULT_SECRET_KEY = "development-only-secret-key-change-me-before-anyone-else-sees-this"  # noqa: S105
 SECRET_KEY = text("SECRET_KEY", DEFAULT_SECRET_KEY)
 PORT = env.int("PORT", default=8000)
 PUBLIC_URL = text("PUBLIC_URL", f"http://127.0.0.1:{PORT}").rstrip("/")
@@ -130,6 +132,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "neurogame.requestlog.request_user_middleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -236,7 +239,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "/interview/"
 LOGOUT_REDIRECT_URL = "/"
-DEMO_PASSWORD = "neurogame"
+DEMO_PASSWORD = "neurogame"  # noqa: S105
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=30),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=14),
@@ -301,6 +304,7 @@ BODY_LIMITS = {
     "/admin/": 32 << 20,
     "/v1/events": 1 << 20,
     "/telemetry/anticheat": 256 << 10,
+    "/tasks/": 2 << 20,  # 128 KiB of code and 64 KiB of input, each character escaped
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 33 << 20
 
@@ -366,11 +370,8 @@ UNFOLD = {
 
 # --- Logging --------------------------------------------------------------------------------
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"handlers": ["console"], "level": text("LOG_LEVEL", "INFO")},
-    "loggers": {"daphne": {"level": "WARNING"}, "httpx2": {"level": "WARNING"}},
-}
+LOGGING = logging_config(
+    debug=DEBUG,
+    level=text("LOG_LEVEL", "INFO"),
+    secrets=(SECRET_KEY, NEUROGAME_API_KEY, OPENAI_API_KEY),
+)
