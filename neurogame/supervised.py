@@ -1,0 +1,33 @@
+"""Ends this process when the one that started it is gone, so that nothing is left running."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+POLL_SECONDS = 0.5
+
+
+def _gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def follow_parent() -> None:
+    """Send this process SIGTERM when its parent, or `NEUROGAME_SUPERVISOR` (a pid), ends."""
+    parent = os.getppid()
+    supervisor = int(os.environ.get("NEUROGAME_SUPERVISOR") or parent)
+
+    def watch() -> None:
+        while os.getppid() == parent and not _gone(supervisor):
+            time.sleep(POLL_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="follow-parent", daemon=True).start()
