@@ -1,0 +1,137 @@
+"""Where sandbox jobs run: in threads of this process, or on runner hosts behind a Redis queue.
+
+Both have one interface, `Runner`: jobs wait in line, first come first served, and their number at
+one time is bounded. `RUNNER_REDIS_URL` chooses.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from queue import SimpleQueue
+from typing import NamedTuple
+
+from django.conf import settings
+
+from tasks.sandbox import get_sandbox
+from tasks.sandbox.base import Cancelled, Evaluation, Job, SandboxUnavailable
+
+type CancelledCheck = Callable[[], bool]
+
+
+class Runner:
+    """Runs jobs in a sandbox that is somewhere."""
+
+    def submit(self, job: Job, *, cancelled: CancelledCheck | None = None) -> Future[Evaluation]:
+        """Put a job in line and return at once.
+
+        The future is `running()` from the moment the job leaves the line. Its exception is
+        `SandboxUnavailable`, another `SandboxError`, or `Cancelled` soon after `cancelled()` is
+        true; `cancel()` takes a job out of the line.
+        """
+        raise NotImplementedError
+
+    def evaluate(self, job: Job, *, cancelled: CancelledCheck | None = None) -> Evaluation:
+        """Run a job and wait for it, in line and running. Raises `SandboxError`."""
+        try:
+            return self.submit(job, cancelled=cancelled).result()
+        except CancelledError:
+            raise Cancelled("the job was taken out of the line")
+
+    def shutdown(self, *, timeout: float = 5.0) -> None:
+        """Call everything off and wait for it, `timeout` seconds at most. Idempotent."""
+
+
+class _Work(NamedTuple):
+    future: Future[Evaluation]
+    job: Job
+    cancelled: CancelledCheck | None
+
+
+class ThreadRunner(Runner):
+    """Runs jobs in `slots` threads of this process.
+
+    The threads live until the runner is shut down: bubblewrap's `--die-with-parent` kills a
+    sandbox when the thread that started it ends, not only when the process does. They are daemons
+    that `atexit` calls off, so that Ctrl-C does not wait for every job in line.
+    """
+
+    def __init__(self, *, slots: int) -> None:
+        if slots < 1:
+            raise ValueError(f"at least one slot is needed, not {slots}")
+        self._line: SimpleQueue[_Work | None] = SimpleQueue()
+        self._ending = threading.Event()
+        self._closing = threading.Lock()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"judge-{number}", daemon=True)
+            for number in range(slots)
+        ]
+        for thread in self._threads:
+            thread.start()
+        atexit.register(self.shutdown)
+
+    def submit(self, job: Job, *, cancelled: CancelledCheck | None = None) -> Future[Evaluation]:
+        future: Future[Evaluation] = Future()
+        with self._closing:
+            if not self._ending.is_set():
+                self._line.put(_Work(future, job, cancelled))
+                return future
+        future.set_exception(SandboxUnavailable("the runner of this process has ended"))
+        return future
+
+    def shutdown(self, *, timeout: float = 5.0) -> None:
+        with self._closing:
+            if self._ending.is_set():
+                return
+            self._ending.set()
+            for _ in self._threads:
+                self._line.put(None)
+        atexit.unregister(self.shutdown)
+        deadline = time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _work(self) -> None:
+        while (work := self._line.get()) is not None:
+            if work.future.set_running_or_notify_cancel():
+                self._run(work)
+            del work  # an idle thread holds on to nobody's program
+
+    def _run(self, work: _Work) -> None:
+        def cancelled() -> bool:
+            return self._ending.is_set() or bool(work.cancelled and work.cancelled())
+
+        try:
+            if cancelled():
+                raise Cancelled("called off before it began")
+            evaluation = get_sandbox().evaluate(work.job, cancelled=cancelled)
+        except BaseException as error:  # the thread must outlive whatever a job raises
+            work.future.set_exception(error)
+        else:
+            work.future.set_result(evaluation)
+
+
+def get_runner() -> Runner:
+    """The runner that the settings choose; one for each process and choice."""
+    return _runner(settings.RUNNER_REDIS_URL, settings.JUDGE_SLOTS)
+
+
+_choosing = threading.Lock()
+
+
+def _runner(redis_url: str, slots: int) -> Runner:
+    with _choosing:  # `cache` alone would start two sets of threads in a race
+        return _make_runner(redis_url, slots)
+
+
+@functools.cache
+def _make_runner(redis_url: str, slots: int) -> Runner:
+    if not redis_url:
+        return ThreadRunner(slots=slots)
+    from tasks.judge_queue import RqRunner
+
+    return RqRunner(redis_url)
