@@ -1,0 +1,121 @@
+"""Running programs that nobody trusts.
+
+`get_sandbox()` gives the backend that the setting `SANDBOX` names, proven to work; everything
+else is in `base`. The setting is read here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from tasks.sandbox.base import (
+    Cancelled,
+    Check,
+    Evaluation,
+    Job,
+    Run,
+    Sandbox,
+    SandboxError,
+    SandboxUnavailable,
+    Status,
+)
+from tasks.sandbox.bubblewrap import Bubblewrap, probe
+from tasks.sandbox.languages import available_languages
+
+CHOICES = ("auto", "bubblewrap", "docker")
+_RETRY_S = 30.0
+
+
+class _Probe:
+    """The working sandbox of one choice, or why there is none; asked again after a while."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sandbox: Bubblewrap | None = None
+        self._refusal: SandboxUnavailable | None = None
+        self._refused_at = 0.0
+        self._thread: threading.Thread | None = None
+
+    def get(self) -> Sandbox:
+        with self._lock:
+            if self._sandbox is not None:
+                return self._sandbox
+            if self._refusal is not None and time.monotonic() - self._refused_at < _RETRY_S:
+                raise SandboxUnavailable(str(self._refusal))
+            sandbox = Bubblewrap()
+            try:
+                probe(sandbox)
+            except SandboxUnavailable as refusal:
+                self._refusal, self._refused_at = refusal, time.monotonic()
+                raise
+            self._sandbox = sandbox
+            return sandbox
+
+    def status(self, *, patience_s: float) -> str:
+        """The sandbox's name or `unavailable`; a probe that takes long goes on in the background."""
+        if self._sandbox is None and (self._thread is None or not self._thread.is_alive()):
+            self._thread = threading.Thread(target=self._try, name="sandbox-probe", daemon=True)
+            self._thread.start()
+        if self._sandbox is None and self._thread is not None:
+            self._thread.join(patience_s)
+        return self._sandbox.name if self._sandbox is not None else "unavailable"
+
+    def _try(self) -> None:
+        try:
+            self.get()
+        except SandboxUnavailable:
+            return
+
+
+_probe = _Probe()
+
+
+def get_sandbox() -> Sandbox:
+    """The sandbox of this process, which has run at least one program.
+
+    Raises `SandboxUnavailable` with a sentence for the operator. A refusal is kept for half a
+    minute, a working sandbox for good.
+    """
+    _check(_choice())
+    return _probe.get()
+
+
+def sandbox_status() -> str:
+    """`bubblewrap` or `unavailable`, for the health page: never waits for more than 0.3 s."""
+    try:
+        _check(_choice())
+    except SandboxUnavailable:
+        return "unavailable"
+    return _probe.status(patience_s=0.3)
+
+
+def _choice() -> str:
+    from django.conf import settings
+
+    return str(getattr(settings, "SANDBOX", "auto") or "auto") if settings.configured else "auto"
+
+
+def _check(choice: str) -> None:
+    if choice == "docker":
+        raise SandboxUnavailable(
+            "SANDBOX=docker is not available in this version: set SANDBOX=bubblewrap or auto"
+        )
+    if choice not in CHOICES:
+        raise SandboxUnavailable(f"SANDBOX={choice!r} is unknown: set one of {', '.join(CHOICES)}")
+
+
+__all__ = [
+    "Cancelled",
+    "Check",
+    "Evaluation",
+    "Job",
+    "Run",
+    "Sandbox",
+    "SandboxError",
+    "SandboxUnavailable",
+    "Status",
+    "available_languages",
+    "get_sandbox",
+    "sandbox_status",
+]

@@ -1,0 +1,75 @@
+"""The answer of a function task: one frame, made inside the sandbox, judged outside.
+
+A frame is the run's nonce (16 bytes), the length of the value (4 bytes, big-endian) and the value
+as JSON in UTF-8. The nonce is random for each run and known only to the driver in the sandbox, so
+bytes that a program writes blindly to every descriptor are no frame. Whoever digs it out of the
+driver can only do what `return` does: give an answer, which is compared outside.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, NoReturn
+
+NONCE_BYTES = 16
+MAX_DEPTH = 64
+MAX_DIGITS = 4300
+
+
+class ProtocolError(Exception):
+    """There is no answer; the message says why, for the candidate to read."""
+
+
+def decode(data: bytes, *, nonce: bytes) -> Any:
+    """The value of the only frame in `data`. Raises `ProtocolError` for anything else."""
+    if not data:
+        raise ProtocolError("the program ended without returning an answer")
+    if len(data) < NONCE_BYTES + 4 or data[:NONCE_BYTES] != nonce:
+        raise ProtocolError("something that is not an answer was written where the answer goes")
+    start = NONCE_BYTES + 4
+    length = int.from_bytes(data[NONCE_BYTES:start], "big")
+    if len(data) != start + length:
+        raise ProtocolError("the answer is incomplete, or there is more than one")
+    try:
+        value = json.loads(
+            data[start:].decode("utf-8"), parse_constant=_refuse_constant, parse_int=_integer
+        )
+    except UnicodeDecodeError:
+        raise ProtocolError("the answer is not UTF-8")
+    except RecursionError:
+        raise ProtocolError("the answer is nested too deeply")
+    except ValueError as error:
+        raise ProtocolError(f"the answer is not JSON: {error}")
+    _check(value)
+    return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ProtocolError(f"the answer contains {name}, which JSON does not know")
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ProtocolError(f"the answer contains a number of more than {MAX_DIGITS} digits")
+    return int(digits)
+
+
+def _check(value: Any) -> None:
+    pending = [(value, 1)]
+    while pending:
+        item, depth = pending.pop()
+        if isinstance(item, (dict, list)):
+            if depth > MAX_DEPTH:
+                raise ProtocolError("the answer is nested too deeply")
+            if isinstance(item, dict):
+                pending.extend((key, depth) for key in item)
+            parts = item.values() if isinstance(item, dict) else item
+            pending.extend((part, depth + 1) for part in parts)
+        elif isinstance(item, str):
+            try:
+                item.encode("utf-8")
+            except UnicodeEncodeError:
+                raise ProtocolError("the answer contains a lone surrogate")
+        elif isinstance(item, float) and not math.isfinite(item):
+            raise ProtocolError("the answer contains a number that is too large")

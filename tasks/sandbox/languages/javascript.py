@@ -1,0 +1,80 @@
+"""JavaScript: the machine's Node.js, where it is installed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from tasks.sandbox.rootfs import RootBuilder
+
+_DRIVER = Path(__file__).parent / "driver.js"
+_OUTSIDE_THE_HEAP_MB = 48
+
+
+class JavaScript:
+    name = "javascript"
+    source_name = "solution.js"
+
+    def available(self) -> bool:
+        return bool(self.versions())
+
+    def versions(self) -> tuple[str, ...]:
+        node = _node()
+        version = _version(node) if node else ""
+        return (f"Node.js {version}",) if version else ()
+
+    def fingerprint(self) -> list[Path]:
+        node = _node()
+        return [node, Path(__file__), _DRIVER] if node else []
+
+    def install(self, root: RootBuilder) -> None:
+        node = _node()
+        if node and self.available():
+            root.add_file(node, "usr/bin/node")
+            root.add_libraries([node])
+            root.add_file(_DRIVER, "usr/lib/judge/driver.js")
+
+    def compile_command(self) -> tuple[str, ...]:
+        return ("/usr/bin/node", "--check", self.source_name)
+
+    def stdio_command(self, *, memory_mb: float) -> tuple[str, ...]:
+        return (*_flags(memory_mb), self.source_name)
+
+    def function_command(self, *, memory_mb: float) -> tuple[str, ...]:
+        return (*_flags(memory_mb), "/usr/lib/judge/driver.js")
+
+    def address_space_mb(self, *, memory_mb: float) -> float | None:
+        """None: V8 reserves far more than it uses."""
+        return None
+
+    def ran_out_of_memory(self, *, code: int | None, signal: str | None, stderr: str) -> bool:
+        died = signal in ("SIGABRT", "SIGTRAP", "SIGILL") or code not in (0, None)
+        said = (
+            r"JavaScript heap out of memory|Array buffer allocation failed|ERR_WORKER_OUT_OF_MEMORY"
+        )
+        return died and re.search(said, stderr) is not None
+
+
+def _flags(memory_mb: float) -> tuple[str, ...]:
+    heap = max(16, int(memory_mb) - _OUTSIDE_THE_HEAP_MB)
+    return ("/usr/bin/node", f"--max-old-space-size={heap}", "--stack-size=3900")
+
+
+@cache
+def _node() -> Path | None:
+    found = shutil.which("node") or shutil.which("nodejs")
+    return Path(found).resolve() if found else None
+
+
+@cache
+def _version(node: Path) -> str:
+    try:
+        text = subprocess.run(
+            [node, "--version"], capture_output=True, text=True, timeout=10, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return text.strip().removeprefix("v")

@@ -1,0 +1,122 @@
+"""Python: the interpreter that runs the server, with its standard library alone."""
+
+from __future__ import annotations
+
+import platform
+import re
+import sys
+import sysconfig
+from functools import cache
+from pathlib import Path
+
+from tasks.sandbox.rootfs import RootBuilder
+
+_HERE = Path(__file__).parent
+_DRIVER = _HERE / "driver.py"
+_LEFT_OUT = {
+    "__phello__",
+    "dist-packages",
+    "ensurepip",
+    "idlelib",
+    "lib2to3",
+    "site-packages",
+    "test",
+    "tests",
+    "tkinter",
+    "turtledemo",
+}
+_LEFT_OUT_PATTERN = re.compile(r"config-|_test|_xxtest|_ctypes_test|_tkinter|_dbm|_gdbm|nis\.|xx")
+_FLAGS = ("-I", "-X", "utf8")
+_CHECK = """
+import sys
+with open("solution.py", "rb") as file:
+    source = file.read()
+try:
+    compile(source, "solution.py", "exec", dont_inherit=True)
+except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+    import traceback
+    traceback.print_exception(type(error), error, None)
+    sys.exit(1)
+"""
+
+
+class Python:
+    name = "python"
+    source_name = "solution.py"
+
+    def available(self) -> bool:
+        return True
+
+    def versions(self) -> tuple[str, ...]:
+        return (platform.python_version(),)
+
+    def fingerprint(self) -> list[Path]:
+        library = _library()
+        return [
+            _executable(),
+            library / "os.py",
+            library,
+            library / "lib-dynload",
+            *_shared_library(),
+            Path(__file__),
+            _DRIVER,
+        ]
+
+    def install(self, root: RootBuilder) -> None:
+        target = f"usr/lib/{_library().name}"
+        root.add_file(_executable(), "usr/bin/python3")
+        root.add_tree(_library(), target, ignore=_ignore)
+        for path in (root.directory / target).glob("_sysconfigdata*.py"):
+            text = path.read_text(encoding="utf-8").replace(sys.base_prefix, "/usr")
+            path.write_text(text, encoding="utf-8")
+        root.add_libraries(
+            [_executable(), *sorted((root.directory / target / "lib-dynload").glob("*.so"))]
+        )
+        for path in _shared_library():
+            root.add_file(path, f"usr/lib/{path.name}")
+        root.compile_python(target)
+        root.add_file(_DRIVER, "usr/lib/judge/driver.py")
+
+    def compile_command(self) -> tuple[str, ...]:
+        return ("/usr/bin/python3", *_FLAGS, "-c", _CHECK)
+
+    def stdio_command(self, *, memory_mb: float) -> tuple[str, ...]:
+        return ("/usr/bin/python3", *_FLAGS, self.source_name)
+
+    def function_command(self, *, memory_mb: float) -> tuple[str, ...]:
+        return ("/usr/bin/python3", *_FLAGS, "/usr/lib/judge/driver.py")
+
+    def address_space_mb(self, *, memory_mb: float) -> float | None:
+        """Room for what is reserved but never touched, such as the stacks of threads."""
+        return 2 * memory_mb + 512
+
+    def ran_out_of_memory(self, *, code: int | None, signal: str | None, stderr: str) -> bool:
+        last = stderr.rstrip().rpartition("\n")[2]
+        return code == 1 and re.match(r"MemoryError\b", last) is not None
+
+
+@cache
+def _executable() -> Path:
+    return Path(getattr(sys, "_base_executable", None) or sys.executable).resolve()
+
+
+@cache
+def _library() -> Path:
+    variables = {"installed_base": sys.base_prefix, "base": sys.base_prefix}
+    return Path(sysconfig.get_path("stdlib", vars=variables)).resolve()
+
+
+@cache
+def _shared_library() -> list[Path]:
+    """libpython, where the interpreter is linked to it."""
+    directory = sysconfig.get_config_var("LIBDIR")
+    name = sysconfig.get_config_var("INSTSONAME")
+    if not directory or not name or ".so" not in name:
+        return []
+    path = Path(directory, name)
+    return [path] if path.exists() else []
+
+
+def _ignore(directory: str, names: list[str]) -> set[str]:
+    ignored = {name for name in names if name in _LEFT_OUT or _LEFT_OUT_PATTERN.match(name)}
+    return ignored - {"xxsubtype"}
