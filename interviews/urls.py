@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from interviews import accounts_api
+from interviews import accounts_api, api
 
 urlpatterns = [
     path("auth/register", accounts_api.RegisterView.as_view(), name="auth-register"),
@@ -12,4 +12,8 @@ urlpatterns = [
     path("auth/refresh", accounts_api.RefreshView.as_view(), name="auth-refresh"),
     path("auth/logout", accounts_api.LogoutView.as_view(), name="auth-logout"),
     path("auth/me", accounts_api.MeView.as_view(), name="auth-me"),
+    path("interview/start", api.StartView.as_view(), name="interview-start"),
+    path("interview/finish", api.FinishView.as_view(), name="interview-finish"),
+    path("interview/tracks", api.TracksView.as_view(), name="interview-tracks"),
+    path("interview/<str:session_id>", api.SessionView.as_view(), name="interview-session"),
 ]
