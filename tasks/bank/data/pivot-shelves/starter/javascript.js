@@ -1,0 +1,4 @@
+function pivot(facts) {
+  // your code here
+  return { columns: [], rows: [], totals: [] };
+}
