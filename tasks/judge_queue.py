@@ -35,8 +35,7 @@ JOB_TIMEOUT = 120
 QUEUE_TTL = 600
 RESULT_TTL = 60
 POLL = 0.025
-NO_WORKER_PATIENCE = 10.0
-OUTAGE_PATIENCE = 10.0
+PATIENCE = 10.0
 CANCEL_POLL = 0.5
 
 
@@ -44,10 +43,12 @@ class RqRunner(Runner):
     """Sends jobs to runner hosts and collects what they found.
 
     One thread watches over all jobs under way. A Redis that cannot be reached, a queue that nobody
-    serves and a runner host that falls silent are each a `SandboxUnavailable`, in bounded time.
+    serves (both for `patience` seconds) and a runner host that falls silent are each a
+    `SandboxUnavailable`, in bounded time.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, patience: float = PATIENCE) -> None:
+        self._patience = patience
         self._redis = connect(url)
         self._queue = Queue(
             QUEUE, connection=self._redis, serializer=JSONSerializer, job_class=JudgeJob
@@ -105,7 +106,7 @@ class RqRunner(Runner):
                 self._look_at(under_way)
                 reached = time.monotonic()
             except RedisError as error:
-                if time.monotonic() - reached > OUTAGE_PATIENCE:
+                if time.monotonic() - reached > self._patience:
                     self._fail(under_way, _unreachable(error))
                     reached = time.monotonic()
             except Exception:
@@ -142,7 +143,7 @@ class RqRunner(Runner):
             self._fail([one], SandboxUnavailable("the runner host fell silent"))
 
     def _still_queued(self, one: _UnderWay) -> None:
-        if time.monotonic() - one.asked_for_workers < NO_WORKER_PATIENCE:
+        if time.monotonic() - one.asked_for_workers < self._patience:
             return
         one.asked_for_workers = time.monotonic()
         if Worker.count(queue=self._queue) == 0:
