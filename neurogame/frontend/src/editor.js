@@ -28,7 +28,7 @@ const INDENT = { javascript: "  ", typescript: "  ", go: "\t" };
 const look = EditorView.theme({
   "&": { height: "100%", backgroundColor: "var(--editor-bg)", color: "var(--ink)" },
   "&.cm-focused": { outline: "none" },
-  ".cm-scroller": { fontFamily: "var(--font-mono)", lineHeight: "1.6", overflow: "auto" },
+  ".cm-scroller": { fontFamily: "var(--font-mono)", fontVariantLigatures: "none", lineHeight: "1.6", overflow: "auto" },
   ".cm-content": { padding: "0.75rem 0", caretColor: "var(--ink)" },
   ".cm-cursor, .cm-dropCursor": { borderLeftColor: "var(--ink)", borderLeftWidth: "2px" },
   "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground":
@@ -75,7 +75,7 @@ export function createEditor({
   const command = (run) => () => { if (run) run(); return Boolean(run); };
 
   const attributes = { "aria-label": label, spellcheck: "false", autocorrect: "off",
-    autocapitalize: "off" };
+    autocapitalize: "off", tabindex: "0" };
   if (describedBy) attributes["aria-describedby"] = describedBy;
 
   const report = EditorView.updateListener.of((update) => {
