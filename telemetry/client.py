@@ -74,6 +74,7 @@ MAX_RETRY_AFTER = 3600.0
 REJECTED_FILE = "rejected.jsonl"
 SEGMENT_SUFFIX = ".jsonl"
 LOCK_SUFFIX = ".lock"
+NESTED_EVENTS = 1000  # most events that may interrupt each other before the sender looks
 LOCK_WAIT = 0.05  # seconds a game thread may wait for another one's single write
 SLOW_WRITE = 0.1  # a write slower than this sends the next events through memory
 DISK_PAUSE = 2.0  # seconds before a game thread trusts a disk that failed or stalled
@@ -311,20 +312,37 @@ class Client:
             line = json.dumps(event, allow_nan=False, separators=(",", ":")).encode("ascii") + b"\n"
         except Exception as error:
             return self._refuse("rejected", "an event cannot be written as JSON: %r", error)
+        if getattr(self._here, "inside", False):
+            # A signal handler or a destructor that interrupted this very file: touch no lock.
+            if len(self._nested) >= NESTED_EVENTS:
+                return None
+            self._nested.append(line)
+            return str(event["event_id"])
+        self._here.inside = True
         try:
             return self._accept(event["event_id"], line)
         except Exception as error:  # a bug here must never reach the game
             return self._refuse("refused", "an event was not accepted: %r", error)
+        finally:
+            if self._nested:
+                self._wake.set()
+            self._here.inside = False
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Send at once and wait up to ``timeout`` seconds; true when nothing waits any more."""
-        self._flush_until = time.monotonic() + timeout
-        self._ensure_thread()
-        self._wake.set()
-        with self._drained:
-            done = self._drained.wait_for(lambda: self.pending() == 0, timeout)
-        self._flush_until = 0.0
-        return done
+        nested = getattr(self._here, "inside", False)
+        self._here.inside = True
+        try:
+            self._flush_until = time.monotonic() + timeout
+            self._ensure_thread()
+            if not nested:  # a signal handler may have interrupted this very call
+                self._wake.set()
+            with self._drained:
+                done = self._drained.wait_for(lambda: self.pending() == 0, timeout)
+            self._flush_until = 0.0
+            return done
+        finally:
+            self._here.inside = nested
 
     def close(self, timeout: float | None = None) -> bool:
         """Drain for at most ``timeout`` seconds and stop; true when nothing was left behind.
@@ -337,7 +355,7 @@ class Client:
     def pending(self) -> int:
         """Events that this process answers for and that the server has not acknowledged."""
         with self._tally:
-            return self._waiting
+            return self._waiting + len(self._nested)
 
     def stats(self) -> dict[str, Any]:
         """Counters since the start of this process.
@@ -350,8 +368,8 @@ class Client:
         """
         with self._tally:
             counts: dict[str, Any] = dict(self._counts)
-            counts["pending"] = self._waiting
-            counts["memory"] = len(self._memory)
+            counts["pending"] = self._waiting + len(self._nested)
+            counts["memory"] = len(self._memory) + len(self._nested)
         counts["spool_bytes"] = self._disk_bytes
         counts["last_error"] = self._last_error
         return counts
@@ -367,8 +385,9 @@ class Client:
     def _reset(self) -> None:
         """Fresh state of a process: at the start, and again in a forked child."""
         self._lock = threading.Lock()  # the active segment; held for one write, never for fsync
-        self._writer = 0  # the game thread that holds it
-        self._tally = threading.RLock()  # counters and memory; re-entrant for signal handlers
+        self._tally = threading.RLock()  # counters and memory
+        self._here = threading.local()  # .inside: this thread is in this file already
+        self._nested: deque[bytes] = deque()  # from signal handlers and destructors
         self._drained = threading.Condition(threading.Lock())
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -443,17 +462,10 @@ class Client:
         with self._tally:
             self._waiting += 1
         written = False
-        me = threading.get_ident()
-        if (
-            time.monotonic() >= self._disk_trusted_at
-            and self._writer != me  # a signal handler inside its own thread's write
-            and self._lock.acquire(timeout=LOCK_WAIT)
-        ):
+        if time.monotonic() >= self._disk_trusted_at and self._lock.acquire(timeout=LOCK_WAIT):
             try:
-                self._writer = me
                 written = self._append(line)
             finally:
-                self._writer = 0
                 self._lock.release()
         if not written and not self._remember(line):
             with self._tally:
@@ -556,16 +568,22 @@ class Client:
                 self._thread = fresh
 
     def _close(self, timeout: float, *, patient: bool) -> bool:
-        thread = self._thread
-        self._patient = patient
-        self._stop_at = time.monotonic() + max(0.0, timeout)
-        self._closed = True
-        self._wake.set()
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(max(0.0, timeout))
-        if thread is None or self._left:
-            self._leave()  # nobody delivers: what came after an earlier close is left to others
-        return self.pending() == 0
+        nested = getattr(self._here, "inside", False)
+        self._here.inside = True
+        try:
+            thread = self._thread
+            self._patient = patient
+            self._stop_at = time.monotonic() + max(0.0, timeout)
+            self._closed = True
+            if not nested:
+                self._wake.set()
+            if thread is not None and thread is not threading.current_thread():
+                thread.join(max(0.0, timeout))
+            if thread is None or self._left:
+                self._leave()  # what came after an earlier close is left to others
+            return self.pending() == 0
+        finally:
+            self._here.inside = nested
 
     def _leave(self) -> None:
         """Give up the locks, so that another process may adopt what is left."""
@@ -591,6 +609,7 @@ class Client:
     # The background thread ---------------------------------------------------------------------
 
     def _run(self) -> None:
+        self._here.inside = True  # a destructor that runs in this thread holds its locks
         next_adopt = 0.0
         while True:
             try:
@@ -667,7 +686,16 @@ class Client:
                     self._seal()
 
     def _persist_memory(self) -> None:
-        """Move what waits in memory to disk once the disk takes it again."""
+        """Move what waits in memory to disk, once the disk takes it."""
+        while self._nested:
+            line = self._nested.popleft()
+            with self._tally:
+                self._waiting += 1
+            if self._remember(line):
+                self._bump("tracked")
+            else:
+                self._settle(1)
+                self._bump("refused")
         while self._memory and time.monotonic() >= self._disk_trusted_at:
             line = self._memory[0]
             if not self._lock.acquire(timeout=LOCK_WAIT):

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -351,7 +352,7 @@ def test_back_off_doubles_up_to_its_cap(make: Callable[..., Client], collector: 
     trial(client)
     collector.wait_for(lambda: len(collector.requests) == 5)
     times = [request["at"] for request in collector.requests]
-    gaps = [after - before for before, after in zip(times, times[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(times)]
     for gap, least in zip(gaps, [0.05, 0.1, 0.2, 0.2], strict=True):
         assert gap >= least - 0.005
 
