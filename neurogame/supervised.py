@@ -21,12 +21,12 @@ def _gone(pid: int) -> bool:
 
 
 def follow_parent() -> None:
-    """Send this process SIGTERM when its parent, or `NEUROGAME_SUPERVISOR` (a pid), ends."""
+    """Send this process SIGTERM when its parent, or a pid in `NEUROGAME_SUPERVISORS`, ends."""
     parent = os.getppid()
-    supervisor = int(os.environ.get("NEUROGAME_SUPERVISOR") or parent)
+    supervisors = [int(pid) for pid in os.environ.get("NEUROGAME_SUPERVISORS", "").split()]
 
     def watch() -> None:
-        while os.getppid() == parent and not _gone(supervisor):
+        while os.getppid() == parent and not any(map(_gone, supervisors)):
             time.sleep(POLL_SECONDS)
         os.kill(os.getpid(), signal.SIGTERM)
 

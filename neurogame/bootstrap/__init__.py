@@ -1,0 +1,1 @@
+"""What `make` runs before Django can: only the standard library is imported at the top."""

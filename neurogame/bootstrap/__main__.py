@@ -1,0 +1,171 @@
+"""`python -m neurogame.bootstrap run|test|bench|lint|format|setup|messages`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+from neurogame.bootstrap import browser, catalogues, services
+from neurogame.bootstrap.environment import (
+    ROOT,
+    SetupError,
+    install,
+    manage,
+    port,
+    read_env_file,
+    say,
+)
+from neurogame.bootstrap.prepare import prepare
+
+PACKAGES = ("neurogame", "telemetry", "tasks", "leaderboard", "interviews")
+# What the second database is for: everything but the tests of browsers and of the set-up.
+POSTGRES_TESTS = ("tests/interviews", "tests/telemetry", "tests/tasks", "tests/leaderboard")
+
+
+def start(arguments: list[str]) -> int:
+    """Set up and serve in the foreground; this process becomes honcho."""
+    chosen = port()
+    install(development=False)
+    catalogues.compile_all()
+    prepare()
+    environment = os.environ
+    environment["PYTHONUNBUFFERED"] = "1"
+    # honcho gives each process of the Procfile another PORT; links must carry the server's.
+    environment["PORT"] = str(chosen)
+    if not (environment.get("PUBLIC_URL") or read_env_file().get("PUBLIC_URL")):
+        environment["PUBLIC_URL"] = f"http://127.0.0.1:{chosen}"
+    supervisors = [os.getpid()] + ([os.getppid()] if "MAKELEVEL" in environment else [])
+    environment["NEUROGAME_SUPERVISORS"] = " ".join(map(str, supervisors))
+    command = [sys.executable, "-m", "honcho", "-e", os.devnull, "start", "-p", str(chosen)]
+    sys.stdout.flush()
+    os.execv(sys.executable, command)  # noqa: S606
+
+
+def test(arguments: list[str]) -> int:
+    """Set up, browser and services included, and run the tests."""
+    set_up([])
+    environment = {**os.environ, "NEUROGAME_TEST_BROWSER": browser.ensure()}
+    workers = os.environ.get("PYTEST_WORKERS", "2")
+    pytest = [sys.executable, "-m", "pytest", "-n", workers, "--dist", "loadfile"]
+    with services.available() as found:
+        required = os.environ.get("CI", "") not in ("", "0", "false")
+        missing = [name for name in services.VARIABLES if name not in found]
+        if missing and required:
+            raise SetupError(f"CI needs what is not installed here: {', '.join(missing)}")
+        for name in missing:
+            say(f"Not tested here: {services.VARIABLES[name]}")
+        second = found.pop("NEUROGAME_TEST_POSTGRES", None)
+        environment.pop("NEUROGAME_TEST_POSTGRES", None)
+        environment.update(found)
+        if second and not arguments:
+            say("The same on PostgreSQL:")
+            on_postgres = {**environment, "NEUROGAME_TEST_POSTGRES": second}
+            if code := attend([*pytest, *POSTGRES_TESTS], on_postgres):
+                return code
+        return attend([*pytest, *arguments], environment)
+
+
+def attend(command: list[str], environment: dict[str, str]) -> int:
+    """Run a command to its end and pass signals on, so that the services end after it."""
+    process = subprocess.Popen(command, cwd=ROOT, env=environment)
+    previous = {
+        number: signal.signal(number, lambda number, frame: process.send_signal(number))
+        for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        return process.wait()
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def bench(arguments: list[str]) -> int:
+    """Measure this machine."""
+    install(development=False)
+    catalogues.compile_all()
+    manage("bench", *arguments)
+    return 0
+
+
+def lint(arguments: list[str]) -> int:
+    """All checks of the code; every one runs, the first failure does not hide the others."""
+    install(development=True)
+    python = [sys.executable, "-m"]
+    checks = {
+        "style": [*python, "ruff", "check", "."],
+        "format": [*python, "ruff", "format", "--check", "."],
+        "types": [*python, "mypy", *PACKAGES],
+        "imports": [
+            sys.executable,
+            "-c",
+            "from importlinter.cli import lint_imports_command as c; c()",
+        ],
+        "catalogues": [*python, "neurogame.bootstrap.catalogues", "--check"],
+        "migrations": [sys.executable, "manage.py", "makemigrations", "--check", "--dry-run"],
+    }
+    failed = []
+    for name, command in checks.items():
+        say(f"-- {name}")
+        if subprocess.run(command, cwd=ROOT).returncode:
+            failed.append(name)
+    say(f"-- failed: {', '.join(failed)}" if failed else "-- all clean")
+    return 1 if failed else 0
+
+
+def format_code(arguments: list[str]) -> int:
+    """Format the code as `lint` wants it."""
+    install(development=True)
+    subprocess.run([sys.executable, "-m", "ruff", "check", "--fix", "--quiet", "."], cwd=ROOT)
+    return subprocess.run([sys.executable, "-m", "ruff", "format", "."], cwd=ROOT).returncode
+
+
+def set_up(arguments: list[str]) -> int:
+    """Everything that `run` and `test` install."""
+    install(development=True)
+    catalogues.compile_all()
+    browser.ensure()
+    return 0
+
+
+def messages(arguments: list[str]) -> int:
+    """Collect the texts (needs xgettext) and compile the catalogues."""
+    install(development=False)
+    manage(
+        "makemessages", "--all", "--no-location", "--no-obsolete",
+        "--ignore=.venv", "--ignore=tests", "--ignore=node_modules", "--ignore=staticfiles",
+        error="makemessages needs gettext's programs: apt-get install gettext",
+    )  # fmt: skip
+    say(f"{catalogues.compile_all()} catalogues compiled")
+    return 0
+
+
+COMMANDS = {
+    "run": start,
+    "test": test,
+    "bench": bench,
+    "lint": lint,
+    "format": format_code,
+    "setup": set_up,
+    "messages": messages,
+}
+
+
+def main() -> int:
+    name, *arguments = sys.argv[1:] or [""]
+    if name not in COMMANDS:
+        say(__doc__ or "")
+        return 2
+    os.chdir(ROOT)
+    try:
+        return COMMANDS[name](arguments)
+    except SetupError as error:
+        print(f"\n{error}", file=sys.stderr)  # noqa: T201
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
