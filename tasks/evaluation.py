@@ -381,3 +381,10 @@ def check_last_drafts(now: Any = None) -> int:
         .distinct()
     )
     return sum(check_last_draft(assignment, now) is not None for assignment in due)
+
+
+def drain(seconds: float) -> bool:
+    """Wait until no evaluation runs in this process; False when some still do."""
+    with _lock:
+        running = list(_futures.values())
+    return not wait_futures(running, timeout=seconds).not_done

@@ -30,7 +30,14 @@ def test_start_answers_a_session_with_a_greeting(api):
     assert answer.status_code == 201
     body = answer.json()
     assert set(body) == {
-        "session_id", "track", "level", "locale", "greeting", "state", "started_at", "ends_at",
+        "session_id",
+        "track",
+        "level",
+        "locale",
+        "greeting",
+        "state",
+        "started_at",
+        "ends_at",
     }
     assert (body["state"], body["locale"]) == ("active", "ru")
     whole = api.get(f"/interview/{body['session_id']}").json()
@@ -51,7 +58,8 @@ def test_starting_the_same_again_answers_it_and_another_is_409(api):
     other = start(api, level="senior")
     assert other.status_code == 409
     assert (other.json()["code"], other.json()["session_id"]) == (
-        "session_active", first["session_id"],
+        "session_active",
+        first["session_id"],
     )
 
 
@@ -118,12 +126,27 @@ def test_session_answer_has_exactly_the_contract_and_more(api):
     session_id = start(api).json()["session_id"]
     body = api.get(f"/interview/{session_id}").json()
     wanted = {
-        "session_id", "track", "level", "locale", "greeting", "state", "started_at", "ends_at",
-        "server_time", "messages", "task", "task_state", "attempts", "draft",
+        "session_id",
+        "track",
+        "level",
+        "locale",
+        "greeting",
+        "state",
+        "started_at",
+        "ends_at",
+        "server_time",
+        "messages",
+        "task",
+        "task_state",
+        "attempts",
+        "draft",
     }
     assert wanted <= set(body)
     assert (body["task"], body["task_state"], body["draft"], body["attempts"]) == (
-        None, None, None, [],
+        None,
+        None,
+        None,
+        [],
     )
 
 
@@ -138,7 +161,9 @@ def test_finish_is_idempotent_and_ends_writes(api):
     reference = {"session_id": session_id, "task_id": task["id"]}
     code = {**reference, "language": "python", "code": "print(1)"}
     for path, body in (
-        ("/tasks/skip", reference), ("/tasks/run", code), ("/tasks/check", code),
+        ("/tasks/skip", reference),
+        ("/tasks/run", code),
+        ("/tasks/check", code),
     ):
         answer = api.post(path, body, format="json")
         assert (answer.status_code, answer.json()["state"]) == (409, "finished"), path
@@ -149,7 +174,8 @@ def test_finish_is_idempotent_and_ends_writes(api):
 def test_state_is_derived_from_the_clock(api, candidate):
     now = timezone.now()
     session = SessionFactory(
-        candidate=candidate, started_at=now - timedelta(hours=2),
+        candidate=candidate,
+        started_at=now - timedelta(hours=2),
         ends_at=now - timedelta(seconds=1),
     )
     assert api.get(f"/interview/{session.pk}").json()["state"] == "finished"
@@ -196,9 +222,15 @@ def test_a_stranger_sees_nothing(api, stranger_api):
 
 def test_everything_needs_credentials(anonymous_api):
     for method, path in (
-        ("post", "/interview/start"), ("get", "/interview/x"), ("post", "/interview/finish"),
-        ("get", "/tasks/next"), ("post", "/tasks/skip"), ("put", "/tasks/draft"),
-        ("post", "/tasks/run"), ("post", "/tasks/check"), ("get", "/tasks/runs/x"),
+        ("post", "/interview/start"),
+        ("get", "/interview/x"),
+        ("post", "/interview/finish"),
+        ("get", "/tasks/next"),
+        ("post", "/tasks/skip"),
+        ("put", "/tasks/draft"),
+        ("post", "/tasks/run"),
+        ("post", "/tasks/check"),
+        ("get", "/tasks/runs/x"),
     ):
         answer = getattr(anonymous_api, method)(path)
         assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated"), path

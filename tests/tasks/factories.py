@@ -50,7 +50,10 @@ class TaskFactory(factory.django.DjangoModelFactory):
             )
         for locale, title in (("en", "Sum"), ("ru", "Сумма")):
             TaskTranslation.objects.create(
-                task=self, locale=locale, title=title, statement="Add **two** numbers.",
+                task=self,
+                locale=locale,
+                title=title,
+                statement="Add **two** numbers.",
                 hints=["one", "two", "three"],
             )
 
