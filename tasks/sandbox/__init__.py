@@ -77,26 +77,24 @@ def get_sandbox() -> Sandbox:
     Raises `SandboxUnavailable` with a sentence for the operator. A refusal is kept for half a
     minute, a working sandbox for good.
     """
-    _check(_choice())
+    check_choice()
     return _probe.get()
 
 
 def sandbox_status() -> str:
     """`bubblewrap` or `unavailable`, for the health page: never waits for more than 0.3 s."""
     try:
-        _check(_choice())
+        check_choice()
     except SandboxUnavailable:
         return "unavailable"
     return _probe.status(patience_s=0.3)
 
 
-def _choice() -> str:
+def check_choice() -> None:
+    """Raises `SandboxUnavailable` when the setting names a backend that does not exist here."""
     from django.conf import settings
 
-    return str(getattr(settings, "SANDBOX", "auto") or "auto") if settings.configured else "auto"
-
-
-def _check(choice: str) -> None:
+    choice = (getattr(settings, "SANDBOX", "") if settings.configured else "") or "auto"
     if choice == "docker":
         raise SandboxUnavailable(
             "SANDBOX=docker is not available in this version: set SANDBOX=bubblewrap or auto"
@@ -116,6 +114,7 @@ __all__ = [
     "SandboxUnavailable",
     "Status",
     "available_languages",
+    "check_choice",
     "get_sandbox",
     "sandbox_status",
 ]

@@ -13,13 +13,17 @@ from typing import Any
 
 from tasks.sandbox import cgroups, frames, process, rootfs, seccomp
 from tasks.sandbox.base import Check, Evaluation, Job, Run, SandboxError, SandboxUnavailable, Status
+from tasks.sandbox.base import gettext_noop as _
 from tasks.sandbox.languages import LANGUAGES, Language
 from tasks.sandbox.meters import Meter, Watchdog
+from tasks.spec import Limits
 
 _COMPILE_CPU_S = 5.0
 _COMPILE_WALL_S = 12.0
 _COMPILE_MEMORY_MB = 512
 _COMPILE_OUTPUT = 64 * 1024
+_TOO_SLOW = _("Compiling took too long.")
+_TOO_BIG = _("Compiling took too much memory.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +119,9 @@ class Bubblewrap:
         output = _text(outcome.stderr.data) + _text(outcome.stdout.data)
         output = output.replace(f"{process.WORK}/", "")
         if Status.TLE in outcome.over:
-            output += f"\nCompiling took more than {_COMPILE_CPU_S:g} s."
+            output += "\n" + _TOO_SLOW
         if Status.MLE in outcome.over:
-            output += f"\nCompiling took more than {_COMPILE_MEMORY_MB} MiB."
+            output += "\n" + _TOO_BIG
         return outcome.code == 0 and not outcome.over, output.strip()
 
     def _runs(
@@ -220,8 +224,6 @@ def _text(data: bytes | bytearray) -> str:
 
 def probe(sandbox: Bubblewrap) -> None:
     """Run one trivial program. Raises `SandboxUnavailable` with the reason and the remedy."""
-    from tasks.spec import Limits
-
     job = Job(
         language="python",
         source="print(6 * 7)",

@@ -12,46 +12,51 @@ import json
 import math
 from typing import Any, NoReturn
 
+from tasks.sandbox.base import gettext_noop as _
+
 NONCE_BYTES = 16
 MAX_DEPTH = 64
 MAX_DIGITS = 4300
 
 
 class ProtocolError(Exception):
-    """There is no answer; the message says why, for the candidate to read."""
+    """There is no answer; the message says why, for the candidate to read.
+
+    It is an English sentence that the message catalogue knows: whoever shows it translates it.
+    """
 
 
 def decode(data: bytes, *, nonce: bytes) -> Any:
     """The value of the only frame in `data`. Raises `ProtocolError` for anything else."""
     if not data:
-        raise ProtocolError("the program ended without returning an answer")
+        raise ProtocolError(_("The program ended without returning an answer."))
     if len(data) < NONCE_BYTES + 4 or data[:NONCE_BYTES] != nonce:
-        raise ProtocolError("something that is not an answer was written where the answer goes")
+        raise ProtocolError(_("Something that is not an answer was written where the answer goes."))
     start = NONCE_BYTES + 4
     length = int.from_bytes(data[NONCE_BYTES:start], "big")
     if len(data) != start + length:
-        raise ProtocolError("the answer is incomplete, or there is more than one")
+        raise ProtocolError(_("The answer is incomplete, or there is more than one."))
     try:
         value = json.loads(
             data[start:].decode("utf-8"), parse_constant=_refuse_constant, parse_int=_integer
         )
     except UnicodeDecodeError:
-        raise ProtocolError("the answer is not UTF-8")
+        raise ProtocolError(_("The answer is not valid UTF-8."))
     except RecursionError:
-        raise ProtocolError("the answer is nested too deeply")
-    except ValueError as error:
-        raise ProtocolError(f"the answer is not JSON: {error}")
+        raise ProtocolError(_("The answer is nested too deeply."))
+    except ValueError:
+        raise ProtocolError(_("The answer is not valid JSON."))
     _check(value)
     return value
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ProtocolError(f"the answer contains {name}, which JSON does not know")
+    raise ProtocolError(_("The answer contains a number that JSON does not know."))
 
 
 def _integer(digits: str) -> int:
     if len(digits) > MAX_DIGITS:
-        raise ProtocolError(f"the answer contains a number of more than {MAX_DIGITS} digits")
+        raise ProtocolError(_("The answer contains a number with too many digits."))
     return int(digits)
 
 
@@ -61,7 +66,7 @@ def _check(value: Any) -> None:
         item, depth = pending.pop()
         if isinstance(item, (dict, list)):
             if depth > MAX_DEPTH:
-                raise ProtocolError("the answer is nested too deeply")
+                raise ProtocolError(_("The answer is nested too deeply."))
             if isinstance(item, dict):
                 pending.extend((key, depth) for key in item)
             parts = item.values() if isinstance(item, dict) else item
@@ -70,6 +75,6 @@ def _check(value: Any) -> None:
             try:
                 item.encode("utf-8")
             except UnicodeEncodeError:
-                raise ProtocolError("the answer contains a lone surrogate")
+                raise ProtocolError(_("The answer contains text that is not valid Unicode."))
         elif isinstance(item, float) and not math.isfinite(item):
-            raise ProtocolError("the answer contains a number that is too large")
+            raise ProtocolError(_("The answer contains a number that is too large."))

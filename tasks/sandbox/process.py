@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from tasks.sandbox import seccomp
@@ -60,7 +61,6 @@ class Command:
     argv: tuple[str, ...]
     files: tuple[tuple[str, bytes], ...]
     stdin: bytes
-    mounts: tuple[tuple[str, str], ...] = ()
     cpu_s: float
     wall_s: float
     memory_mb: float
@@ -174,14 +174,12 @@ def _start(command: Command, *, bwrap: Path, root: Path, stack: ExitStack) -> _S
         theirs.append(stdin)
         options = _options(
             root,
-            mounts=command.mounts,
             files=files,
             descriptors={"--seccomp": filter_, "--json-status-fd": status_w, "--block-fd": block},
         )
         arguments = _memory_file("args", b"".join(part.encode() + b"\0" for part in options))
         theirs.append(arguments)
         passed += [filter_, arguments, *(descriptor for _, descriptor in files)]
-        identity = {} if owner is None else {"user": owner, "group": owner, "extra_groups": []}
         try:
             monitor = subprocess.Popen(
                 ["bwrap", "--args", str(arguments), "--", *argv],
@@ -192,7 +190,9 @@ def _start(command: Command, *, bwrap: Path, root: Path, stack: ExitStack) -> _S
                 pass_fds=passed,
                 env={},
                 cwd="/",
-                **identity,
+                user=owner,
+                group=owner,
+                extra_groups=None if owner is None else [],
             )
         except OSError as error:
             raise SandboxError(f"bubblewrap does not start: {error}")
@@ -212,7 +212,6 @@ def _start(command: Command, *, bwrap: Path, root: Path, stack: ExitStack) -> _S
 def _options(
     root: Path,
     *,
-    mounts: tuple[tuple[str, str], ...],
     files: list[tuple[str, int]],
     descriptors: dict[str, int],
 ) -> list[str]:
@@ -224,9 +223,10 @@ def _options(
     for name, value in _ENVIRONMENT.items():
         options += ["--setenv", name, value]
     options += ["--ro-bind", str(root), "/"]
-    for source, target in mounts:
-        options += ["--ro-bind", source, target]
-    options += ["--proc", "/proc", "--tmpfs", "/dev"]
+    options += ["--proc", "/proc"]
+    for name in _masked():
+        options += ["--ro-bind", "/dev/null", f"/proc/{name}"]
+    options += ["--tmpfs", "/dev"]
     for device in ("null", "zero", "full", "random", "urandom"):
         options += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
     options += ["--symlink", "/proc/self/fd", "/dev/fd"]
@@ -238,6 +238,13 @@ def _options(
     for name, descriptor in files:
         options += ["--perms", "0644", "--file", str(descriptor), f"{WORK}/{name}"]
     return [*options, "--chdir", WORK]
+
+
+@cache
+def _masked() -> list[str]:
+    """What a fresh /proc tells about the machine and no program needs, where it exists."""
+    names = ("cmdline", "config.gz", "kallsyms", "keys", "key-users", "modules", "timer_list")
+    return [name for name in names if os.path.exists(f"/proc/{name}")]
 
 
 def _limited(command: Command) -> list[str]:

@@ -9,6 +9,7 @@ directory under a name made of everything it was built from.
 from __future__ import annotations
 
 import compileall
+import contextlib
 import fcntl
 import hashlib
 import importlib.util
@@ -28,7 +29,9 @@ from tasks.sandbox.base import SandboxError, SandboxUnavailable
 PRLIMIT = "usr/lib/judge/prlimit"
 _BASES = ("/var/cache", "/var/tmp", "/tmp")  # noqa: S108
 _WANTED_OPTIONS = ("--args", "--json-status-fd", "--block-fd", "--perms", "--size")
-_PASSWD = "runner:x:1000:1000:runner:/w:/usr/sbin/nologin\n"
+_BWRAP = "bwrap/package/bin/bwrap"
+_KEPT_S = 24 * 3600
+_ACCOUNT = "runner:x:1000:1000:runner:/w:/usr/sbin/nologin\n"
 _GROUP = "runner:x:1000:\n"
 
 Ignore = Callable[[str, list[str]], set[str]]
@@ -45,7 +48,7 @@ class RootBuilder:
             (directory / name).symlink_to("usr/lib")
         (directory / "bin").symlink_to("usr/bin")
         (directory / "usr/lib64").symlink_to("lib")
-        self.add_text("etc/passwd", _PASSWD)
+        self.add_text("etc/passwd", _ACCOUNT)
         self.add_text("etc/group", _GROUP)
 
     def add_text(self, target: str, text: str) -> None:
@@ -88,11 +91,19 @@ class RootBuilder:
 class RootFilesystem:
     """A finished root, kept from being cleaned away while this process lives."""
 
-    def __init__(self, directory: Path, bwrap: Path) -> None:
+    def __init__(self, directory: Path, system: Path) -> None:
+        """Raises `OSError` when there is no such copy or it is not whole."""
         self._lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        fcntl.flock(self._lock, fcntl.LOCK_SH)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_SH)
+            _verify(directory)
+            os.utime(directory)
+        except OSError:
+            self.close()
+            raise
+        own = directory / _BWRAP
         self.root = directory / "root"
-        self.bwrap = bwrap
+        self.bwrap = own if own.exists() else system
 
     def close(self) -> None:
         os.close(self._lock)
@@ -186,22 +197,19 @@ def _open_or_build(
     system: Path,
 ) -> RootFilesystem:
     final = home / key
-    if not _intact(final):
-        building = Path(tempfile.mkdtemp(dir=home, prefix="building-"))
-        try:
-            _build(building, parts, system)
-            if final.exists():
-                final.rename(home / f"broken-{building.name}")
+    with contextlib.suppress(OSError):
+        return RootFilesystem(final, system)
+    building = Path(tempfile.mkdtemp(dir=home, prefix="building-"))
+    try:
+        _build(building, parts, system)
+        if final.exists():
+            final.rename(home / f"broken-{building.name}")
+        with contextlib.suppress(OSError):  # another process was faster
             building.rename(final)
-        except OSError:
-            if not _intact(final):  # else another process was faster
-                raise
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
-    bwrap = final / "bwrap" / "package" / "bin" / "bwrap"
-    opened = RootFilesystem(final, bwrap if bwrap.exists() else system)
-    _prune(home, keep=final)
-    return opened
+        return RootFilesystem(final, system)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+        _prune(home, keep=final)
 
 
 def _build(
@@ -250,28 +258,27 @@ def _manifest(root: Path) -> dict[str, int]:
     }
 
 
-def _intact(directory: Path) -> bool:
-    """Whether the copy is whole: cleaners of temporary directories take single files away."""
+def _verify(directory: Path) -> None:
+    """Raises `OSError` unless all is there: cleaners of temporary directories take single files."""
     try:
         manifest = json.loads((directory / "manifest.json").read_text())
-        root = directory / "root"
-        return all((root / name).lstat().st_size == size for name, size in manifest.items())
-    except (OSError, ValueError):
-        return False
+    except ValueError as error:
+        raise OSError(f"{directory} has no manifest") from error
+    for name, size in manifest.items():
+        if (directory / "root" / name).lstat().st_size != size:
+            raise OSError(f"{directory} is damaged")
 
 
 def _prune(home: Path, *, keep: Path) -> None:
-    """Remove copies that no running process holds."""
+    """Remove copies that no process holds and none has opened for a day."""
     for directory in home.iterdir():
-        if directory == keep or not directory.is_dir():
-            continue
-        if directory.name.startswith("building-") and _age_s(directory) < 600:
+        if directory == keep or not directory.is_dir() or _age_s(directory) < _KEPT_S:
             continue
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(directory, ignore_errors=True)
-        except OSError:
+        except BlockingIOError:
             continue
         finally:
             os.close(descriptor)

@@ -198,7 +198,8 @@ def program(machine: str | None = None) -> bytes:
         _ALLOW,
     )
     for numbers in REFUSED.values():
-        if numbers[column] is not None:
-            when(_JUMP_EQUAL, numbers[column], refuse)
+        number = numbers[column]
+        if number is not None:
+            when(_JUMP_EQUAL, number, refuse)
     answer(_ALLOW)
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)

@@ -11,8 +11,8 @@ from tasks.sandbox.rootfs import RootBuilder
 class Language(Protocol):
     """How programs of one language are checked and run inside the sandbox.
 
-    The paths in `install` and `mounts` are the machine's; the commands are the sandbox's, with the
-    program in `source_name` in the working directory.
+    `fingerprint` names files of the machine; the commands are the sandbox's, with the program in
+    `source_name` in the working directory.
     """
 
     name: str

@@ -19,11 +19,10 @@ class JavaScript:
     source_name = "solution.js"
 
     def available(self) -> bool:
-        return bool(self.versions())
+        return _node() is not None
 
     def versions(self) -> tuple[str, ...]:
-        node = _node()
-        version = _version(node) if node else ""
+        version = _found()[1]
         return (f"Node.js {version}",) if version else ()
 
     def fingerprint(self) -> list[Path]:
@@ -32,7 +31,7 @@ class JavaScript:
 
     def install(self, root: RootBuilder) -> None:
         node = _node()
-        if node and self.available():
+        if node:
             root.add_file(node, "usr/bin/node")
             root.add_libraries([node])
             root.add_file(_DRIVER, "usr/lib/judge/driver.js")
@@ -63,18 +62,24 @@ def _flags(memory_mb: float) -> tuple[str, ...]:
     return ("/usr/bin/node", f"--max-old-space-size={heap}", "--stack-size=3900")
 
 
-@cache
 def _node() -> Path | None:
-    found = shutil.which("node") or shutil.which("nodejs")
-    return Path(found).resolve() if found else None
+    return _found()[0]
 
 
 @cache
-def _version(node: Path) -> str:
+def _found() -> tuple[Path | None, str]:
+    """Node's own binary, which a launcher of that name may hide, and its version."""
+    launcher = shutil.which("node") or shutil.which("nodejs")
+    if launcher is None:
+        return None, ""
     try:
-        text = subprocess.run(
-            [node, "--version"], capture_output=True, text=True, timeout=10, check=True
-        ).stdout
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return text.strip().removeprefix("v")
+        path, version = subprocess.run(
+            [launcher, "-p", "process.execPath + '\\n' + process.versions.node"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+        ).stdout.splitlines()
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None, ""
+    return Path(path).resolve(), version

@@ -25,7 +25,9 @@ _LEFT_OUT = {
     "tkinter",
     "turtledemo",
 }
-_LEFT_OUT_PATTERN = re.compile(r"config-|_test|_xxtest|_ctypes_test|_tkinter|_dbm|_gdbm|nis\.|xx")
+_LEFT_OUT_PATTERN = re.compile(
+    r"^(config-|_test|_ctypes_test|_tkinter|_dbm|_gdbm|nis\.|xx)|\.opt-[12]\.pyc$"
+)
 _FLAGS = ("-I", "-X", "utf8")
 _CHECK = """
 import sys
@@ -48,7 +50,7 @@ class Python:
         return True
 
     def versions(self) -> tuple[str, ...]:
-        return (platform.python_version(),)
+        return (f"Python {platform.python_version()}",)
 
     def fingerprint(self) -> list[Path]:
         library = _library()
@@ -118,5 +120,4 @@ def _shared_library() -> list[Path]:
 
 
 def _ignore(directory: str, names: list[str]) -> set[str]:
-    ignored = {name for name in names if name in _LEFT_OUT or _LEFT_OUT_PATTERN.match(name)}
-    return ignored - {"xxsubtype"}
+    return {name for name in names if name in _LEFT_OUT or _LEFT_OUT_PATTERN.search(name)}
