@@ -317,6 +317,7 @@ def logging_config(*, debug: bool, level: str, secrets: tuple[str, ...] = ()) ->
             "django": {"handlers": [], "level": level, "propagate": True},
             "django.request": {"level": "ERROR"},
             "django.security.csrf": {"level": "ERROR"},
+            "django.tasks": {"level": "WARNING"},  # a failed job is an error
             "daphne": {"level": "WARNING"},
             "httpx2": {"level": "WARNING"},
         },

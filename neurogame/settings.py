@@ -17,7 +17,20 @@ from django.utils.translation import gettext_lazy as _
 from neurogame.requestlog import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
+
+
+class Environment(environ.Env):
+    """An empty variable counts as not set."""
+
+    def get_value(  # type: ignore[no-untyped-def]
+        self, var, cast=None, default=environ.Env.NOTSET, parse_default=False
+    ):
+        if not os.environ.get(var, "").strip():
+            return default
+        return super().get_value(var, cast=cast, default=default, parse_default=parse_default)
+
+
+env = Environment()
 if os.environ.get("NEUROGAME_ENV_FILE", "") != "none":
     environ.Env.read_env(BASE_DIR / ".env", overwrite=False)
 
@@ -324,6 +337,8 @@ LLM_CODE_MODEL = text("LLM_CODE_MODEL", "qwen3-coder-30b-a3b-instruct-fp8")
 LLM_NO_THINK = env.bool("LLM_NO_THINK", default=True)
 LLM_TIMEOUT_S = env.float("LLM_TIMEOUT_S", default=60.0)
 LLM_FIRST_TOKEN_TIMEOUT_S = env.float("LLM_FIRST_TOKEN_TIMEOUT_S", default=15.0)
+# Seconds over which the scripted interviewer spreads a reply; 0: as fast as it goes.
+CHAT_SCRIPT_SECONDS = env.float("CHAT_SCRIPT_SECONDS", default=1.2)
 
 # --- Judging --------------------------------------------------------------------------------
 

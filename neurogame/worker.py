@@ -16,6 +16,7 @@ import threading
 import time
 import uuid
 from datetime import datetime, timedelta
+from pathlib import Path
 from types import FrameType
 
 from django.db import Error, close_old_connections
@@ -98,7 +99,13 @@ class WorkerLost(Exception):
 class JobRunner(Worker):
     """django-tasks-db's worker with a heartbeat, and signals that never cut a job short."""
 
-    def __init__(self, *, batch: bool = False, interval: float = POLL_SECONDS) -> None:
+    def __init__(
+        self,
+        *,
+        batch: bool = False,
+        interval: float = POLL_SECONDS,
+        alive_file: Path | None = None,
+    ) -> None:
         super().__init__(
             queue_names=["*"],
             interval=interval,
@@ -110,6 +117,7 @@ class JobRunner(Worker):
             excluded_queue_names=[],
         )
         self.stopping = threading.Event()
+        self.alive_file = alive_file
 
     def shutdown(self, signum: int, frame: FrameType | None) -> None:
         """First signal: finish the job at hand. Second: leave it to be revived."""
@@ -163,6 +171,8 @@ class JobRunner(Worker):
                 "seen_at": now,
             },
         )
+        if self.alive_file is not None:
+            self.alive_file.touch()
 
     def tick(self) -> None:
         """The thread's loop, until the worker stops."""
@@ -198,9 +208,12 @@ class JobRunner(Worker):
             logger.exception("the worker could not sign off")
 
 
-def work(*, batch: bool = False) -> None:
-    """Run the worker in this process until SIGTERM or SIGINT (`batch`: until nothing is ready)."""
-    runner = JobRunner(batch=batch)
+def work(*, batch: bool = False, alive_file: Path | None = None) -> None:
+    """Run the worker in this process until SIGTERM or SIGINT (`batch`: until nothing is ready).
+
+    `alive_file` is touched with every heartbeat, for a container's health check.
+    """
+    runner = JobRunner(batch=batch, alive_file=alive_file)
     signal.signal(signal.SIGTERM, runner.shutdown)
     signal.signal(signal.SIGINT, runner.shutdown)
     runner.beat()  # before the first job: a job's worker always has a row

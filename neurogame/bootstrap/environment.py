@@ -57,7 +57,7 @@ def install(*, development: bool) -> bool:
         if covered.exists() and covered.read_text() == _digest([RUNTIME, DEVELOPMENT]):
             return False
     say(f"Installing the pinned packages of {' and '.join(names)} (once; a minute or two)")
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-input"]
+    command = [sys.executable, "-m", "pip", "install", "-qq", "--no-input"]
     command += ["--disable-pip-version-check", "--require-virtualenv"]
     for name in names:
         command += ["-r", name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -20,7 +21,9 @@ class Command(BaseCommand):
             "--supervised", action="store_true", help="end when the parent process ends"
         )
 
+        parser.add_argument("--alive-file", type=Path, help="touch this file with every heartbeat")
+
     def handle(self, **options: Any) -> None:
         if options["supervised"]:
             follow_parent()
-        work(batch=options["batch"])
+        work(batch=options["batch"], alive_file=options["alive_file"])
