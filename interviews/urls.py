@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from django.urls import path
 
-from interviews import accounts_api, api
+from interviews import accounts_api, api, views
 
 urlpatterns = [
+    path("accounts/login/", views.sign_in, name="login"),
+    path("interview/", views.interview, name="interview"),
     path("auth/register", accounts_api.RegisterView.as_view(), name="auth-register"),
     path("auth/login", accounts_api.LoginView.as_view(), name="auth-login"),
     path("auth/refresh", accounts_api.RefreshView.as_view(), name="auth-refresh"),

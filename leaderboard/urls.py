@@ -1,7 +1,11 @@
-"""Routes of the app."""
+"""Routes of the leaderboard: the page; the API's are added by `api.py`."""
 
 from __future__ import annotations
 
-from django.urls.resolvers import URLPattern, URLResolver
+from django.urls import path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from leaderboard import views
+
+urlpatterns = [
+    path("leaderboard/", views.board, name="leaderboard"),
+]

@@ -1,13 +1,31 @@
-"""Routes of the pages that belong to no app, and of Django's account pages."""
+"""Routes of the pages that belong to no app, and of Django's account pages but signing in."""
 
 from __future__ import annotations
 
-from django.urls import include, path
+from django.contrib.auth import views as auth
+from django.urls import path
 
 from neurogame import pages
 
 urlpatterns = [
     path("", pages.home, name="home"),
     path("play/", pages.play, name="play"),
-    path("accounts/", include("django.contrib.auth.urls")),
+    path("play/client.py", pages.play_client, name="play-client"),
+    path("accounts/logout/", auth.LogoutView.as_view(), name="logout"),
+    path("accounts/password_reset/", auth.PasswordResetView.as_view(), name="password_reset"),
+    path(
+        "accounts/password_reset/done/",
+        auth.PasswordResetDoneView.as_view(),
+        name="password_reset_done",
+    ),
+    path(
+        "accounts/reset/<uidb64>/<token>/",
+        auth.PasswordResetConfirmView.as_view(),
+        name="password_reset_confirm",
+    ),
+    path(
+        "accounts/reset/done/",
+        auth.PasswordResetCompleteView.as_view(),
+        name="password_reset_complete",
+    ),
 ]

@@ -9,7 +9,7 @@ import { gettext } from "./i18n.js";
 import { SignalQueue } from "./signals.js";
 import { Solve } from "./solve.js";
 import { showNoTask, showTask } from "./task.js";
-import { Countdown, serverNow, spokenSession, spokenTask, syncClock } from "./timer.js";
+import { Countdown, spokenSession, spokenTask, syncClock } from "./timer.js";
 import { watch } from "./watch.js";
 
 const boot = JSON.parse($("#boot").textContent);
@@ -56,7 +56,8 @@ const solve = new Solve({
     draft.change({ language: panel.language, code: panel.code });
     panel.focus();
   },
-  onResult: () => {},
+  // An error of ours gives time back: the clocks are read again.
+  onResult: (result) => { if (result.verdict === "IE") resync(); },
   onClosed: taskDone,
   onOver: leave,
 });
@@ -96,8 +97,12 @@ async function load() {
   sessionClock.set(body.state === "paused" ? null : body.ends_at);
   banner("paused", body.state === "paused"
     ? gettext("The interview is paused. The clock stands still until it goes on.") : "");
+  if (body.task && body.task.id === task?.id && !solve.closed) taskClock.set(deadline(body.task));
   chat.show(body.messages);
 }
+
+const deadline = (given) =>
+  Date.parse(given.deadline) || Date.parse(given.issued_at) + given.time_limit_s * 1000;
 
 /** Read the interview again: the chat may have missed something. */
 async function resync() {
@@ -133,8 +138,8 @@ async function openTask(given) {
   task = given;
   const attempts = (session.attempts ?? []).filter((made) => made.task_id === task.id);
   const seen = new Set((session.attempts ?? []).map((made) => made.task_id)).add(task.id);
-  showTask(task, task.order ?? (boot.task_order && boot.task_id === task.id ? boot.task_order : seen.size));
-  taskClock.set(Date.parse(task.issued_at) + task.time_limit_s * 1000);
+  showTask(task, task.order ?? seen.size);
+  taskClock.set(deadline(task));
   const kept = await draft.open(task.id, session.draft);
   panel.open(task, kept);
   signals?.opened(task.id, panel.language, panel.code);
@@ -279,8 +284,7 @@ async function retryUntilReachable() {
   do await sleep(4000); while (offlineSince && !(await ping()));
 }
 document.addEventListener("visibilitychange", () => {
-  const left = sessionClock.left;
-  if (document.visibilityState === "visible" && session && left !== Infinity && serverNow()) resync();
+  if (document.visibilityState === "visible" && session && !leaving) resync();
 });
 
 async function start() {

@@ -82,14 +82,22 @@ export function diffLines(left, right, most = 300) {
   return [a, b, ...lost];
 }
 
+/** JSON text as this page writes JSON, so that only values differ and not spaces. */
+function compact(text) {
+  if (text === null || text === undefined) return "";
+  try { return JSON.stringify(JSON.parse(text)); } catch { return String(text); }
+}
+
 function marked(lines, lost) {
   return lines.map((line, at) => el(lost.has(at) ? "mark" : "span", {}, line || " "));
 }
 
 function comparison(test) {
-  const expected = asText(test.expected);
-  const actual = asText(test.returned ?? test.stdout);
-  if (test.passed) return el("div", { class: "sides" }, output(gettext("Output"), actual || " "));
+  const call = test.args !== undefined && test.args !== null;
+  const expected = call ? JSON.stringify(test.expected) : asText(test.expected);
+  const actual = call ? compact(test.returned) : asText(test.stdout);
+  if (test.passed) return el("div", { class: "sides" },
+    output(call ? gettext("Returned") : gettext("Output"), actual || " "));
   const [left, right, lostLeft, lostRight] = diffLines(expected, actual);
   return el("div", { class: "sides" },
     output(gettext("Expected"), marked(left, lostLeft), { class: "diff diff--expected" }),
@@ -138,7 +146,7 @@ export function resultNode(result, { say = "", own = false } = {}) {
   };
   part(gettext("Compiler"), result.compile_output);
   if (own || !visible.length) {
-    part(gettext("Returned"), own && result.returned !== undefined ? asText(result.returned) : "");
+    part(gettext("Returned"), own ? compact(result.returned) : "");
     part(gettext("Output"), result.stdout);
     part(gettext("Error output"), result.stderr);
     if (own && !result.stdout && !result.stderr && result.returned === undefined) {
