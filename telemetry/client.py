@@ -199,7 +199,7 @@ class _Answer:
         self.retry_after = retry_after
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
+class NoRedirect(urllib.request.HTTPRedirectHandler):
     """A redirected POST becomes a GET and takes the key to another host: never follow one."""
 
     def redirect_request(self, *args: Any, **kwargs: Any) -> None:
@@ -271,7 +271,7 @@ class Client:
         self._compress = compress
         self._clock = clock
         self._rng = rng or random.Random()  # noqa: S311 (jitter)
-        self._opener = urllib.request.build_opener(_NoRedirect)
+        self._opener = urllib.request.build_opener(NoRedirect)
         self._reset()
         _clients.add(self)
         atexit.register(_drain_at_exit, weakref.ref(self))
