@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.sandbox import cgroups, frames, process, rootfs, seccomp
+from tasks.sandbox import cgroups, frames, launch, process, rootfs, seccomp
 from tasks.sandbox.base import Check, Evaluation, Job, Run, SandboxError, SandboxUnavailable, Status
 from tasks.sandbox.base import gettext_noop as _
 from tasks.sandbox.languages import LANGUAGES, Language
@@ -37,14 +37,16 @@ class _Place:
 class Bubblewrap:
     """Runs programs in namespaces of their own, limited by control groups or by a watchdog.
 
-    `watchdog=True` does without control groups even where they are writable. Evaluations may run
-    in any number of threads at once; each has its own namespaces, limits and temporary files.
+    `watchdog=True` does without control groups even where they are writable; `bases` are the
+    directories that may hold the copy of the runtimes. Evaluations may run in any number of
+    threads at once; each has its own namespaces, limits and temporary files.
     """
 
     name = "bubblewrap"
 
-    def __init__(self, *, watchdog: bool = False) -> None:
+    def __init__(self, *, watchdog: bool = False, bases: tuple[str, ...] = rootfs.BASES) -> None:
         self._watchdog = watchdog
+        self._bases = bases
         self._lock = threading.Lock()
         self._found: _Place | None = None
 
@@ -79,12 +81,12 @@ class Bubblewrap:
                 parts = [
                     (language.fingerprint(), language.install) for language in LANGUAGES.values()
                 ]
-                files = rootfs.prepare(parts)
+                files = rootfs.prepare(parts, bases=self._bases)
                 self._found = _Place(files, None if self._watchdog else cgroups.find())
             return self._found
 
     def _run(
-        self, command: process.Command, cancelled: Callable[[], bool] | None
+        self, command: launch.Command, cancelled: Callable[[], bool] | None
     ) -> process.Outcome:
         place = self._place()
         meter: Meter
@@ -104,7 +106,7 @@ class Bubblewrap:
         self, language: Language, job: Job, cancelled: Callable[[], bool] | None
     ) -> tuple[bool, str]:
         outcome = self._run(
-            process.Command(
+            launch.Command(
                 argv=language.compile_command(),
                 files=((language.source_name, _bytes(job.source)),),
                 stdin=b"",
@@ -117,7 +119,7 @@ class Bubblewrap:
             cancelled,
         )
         output = _text(outcome.stderr.data) + _text(outcome.stdout.data)
-        output = output.replace(f"{process.WORK}/", "")
+        output = output.replace(f"{launch.WORK}/", "")
         if Status.TLE in outcome.over:
             output += "\n" + _TOO_SLOW
         if Status.MLE in outcome.over:
@@ -155,7 +157,7 @@ class Bubblewrap:
         output_bytes = limits.output_kb * 1024
         command = language.function_command if function else language.stdio_command
         outcome = self._run(
-            process.Command(
+            launch.Command(
                 argv=command(memory_mb=limits.memory_mb),
                 files=((language.source_name, _bytes(job.source)),),
                 stdin=_call(job.entry, text, nonce) if function else _bytes(text),

@@ -27,7 +27,7 @@ from pathlib import Path
 from tasks.sandbox.base import SandboxError, SandboxUnavailable
 
 PRLIMIT = "usr/lib/judge/prlimit"
-_BASES = ("/var/cache", "/var/tmp", "/tmp")  # noqa: S108
+BASES = ("/var/cache", "/var/tmp", "/tmp")  # noqa: S108
 _WANTED_OPTIONS = ("--args", "--json-status-fd", "--block-fd", "--perms", "--size")
 _BWRAP = "bwrap/package/bin/bwrap"
 _KEPT_S = 24 * 3600
@@ -112,7 +112,7 @@ class RootFilesystem:
 def prepare(
     parts: Iterable[tuple[list[Path], Callable[[RootBuilder], None]]],
     *,
-    bases: Iterable[str] = _BASES,
+    bases: Iterable[str] = BASES,
 ) -> RootFilesystem:
     """The root made of `parts`, each what it is made from and how; built only when missing.
 
@@ -128,6 +128,8 @@ def prepare(
         try:
             home = _home(Path(base))
             return _open_or_build(home, key, parts, system)
+        except SandboxUnavailable:
+            raise
         except (OSError, SandboxError) as error:
             refusals.append(f"{base}: {error}")
     raise SandboxUnavailable("no directory can hold the sandbox's root: " + "; ".join(refusals))
@@ -302,9 +304,12 @@ def _key(paths: Iterable[Path]) -> str:
 
 def _shared_objects(binaries: Iterable[Path]) -> dict[str, Path]:
     """Name and file of everything that `ldd` lists for `binaries`."""
+    ldd = shutil.which("ldd", path="/usr/bin:/bin:/usr/local/bin")
+    if not ldd:
+        raise SandboxUnavailable("ldd is missing: install the package libc-bin of the system")
     listing = subprocess.run(
-        ["ldd", *map(str, binaries)],
-        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
+        [ldd, *map(str, binaries)],
+        env={"LD_LIBRARY_PATH": os.environ.get("LD_LIBRARY_PATH", ""), "LC_ALL": "C"},
         capture_output=True,
         text=True,
         timeout=60,

@@ -110,13 +110,13 @@ def _library() -> Path:
 
 @cache
 def _shared_library() -> list[Path]:
-    """libpython, where the interpreter is linked to it."""
-    directory = sysconfig.get_config_var("LIBDIR")
-    name = sysconfig.get_config_var("INSTSONAME")
-    if not directory or not name or ".so" not in name:
-        return []
-    path = Path(directory, name)
-    return [path] if path.exists() else []
+    """libpython as this very process has loaded it, where the interpreter is linked to it."""
+    name = sysconfig.get_config_var("INSTSONAME") or ""
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        path = Path(line.partition("/")[1] + line.partition("/")[2])
+        if ".so" in name and path.name == name:
+            return [path]
+    return []
 
 
 def _ignore(directory: str, names: list[str]) -> set[str]:
