@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from types import FrameType
 
-from django.db import Error, close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections
 from django.tasks import DEFAULT_TASK_BACKEND_ALIAS, TaskResultStatus
 from django.utils import timezone
 from django_tasks_db.management.commands.db_worker import Worker
@@ -151,8 +151,9 @@ class JobRunner(Worker):
                 if job is not None:
                     job.claim(self.worker_id)
                 return job
-        except Error as error:
-            if not is_locked_database_exception(error):
+        except (OperationalError, InterfaceError) as error:
+            locked = error.args and is_locked_database_exception(error)
+            if not locked:
                 logger.exception("the database does not answer")
                 self.stopping.wait(2.0)
             return None
@@ -204,7 +205,7 @@ class JobRunner(Worker):
         """The worker ends: nobody needs to wait for its beat."""
         try:
             JobWorker.objects.filter(pk=self.worker_id).delete()
-        except Error:
+        except (OperationalError, InterfaceError):
             logger.exception("the worker could not sign off")
 
 
