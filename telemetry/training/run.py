@@ -110,7 +110,7 @@ def train(
     """Fit, evaluate, write ``directory/<name>/{model,metrics,manifest}.json`` and register.
 
     The bytes of all three follow from the snapshot, ``config`` and the code. ``name`` defaults to
-    the kind and the first twelve digits of the model's SHA-256. Raises ``TrainingError`` on too
+    the kind and the first twelve digits of the manifest's SHA-256. Raises ``TrainingError`` on too
     little data and ``registry.RegistryError`` where ``name`` means another model.
     """
     if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", name):
@@ -141,9 +141,7 @@ def train(
     progress("writing artefacts")
     params = fitted[config.model].params()
     files = {"model.json": _bytes(params), "metrics.json": _bytes(metrics)}
-    name = name or f"{config.model}-{hashlib.sha256(files['model.json']).hexdigest()[:12]}"
-    manifest = {
-        "name": name,
+    manifest: dict[str, Any] = {
         "config": json.loads(json.dumps(asdict(config))),
         "code": code_version(),
         "snapshot": {"sha256": source.sha256, "rows": source.rows, "as_of": source.as_of},
@@ -152,6 +150,8 @@ def train(
         "test": _size(test_part),
         "files": {file: hashlib.sha256(data).hexdigest() for file, data in files.items()},
     }
+    name = name or f"{config.model}-{hashlib.sha256(_bytes(manifest)).hexdigest()[:12]}"
+    manifest["name"] = name
     files["manifest.json"] = _bytes(manifest)
     target = directory / name
     _, created = registry.register(
