@@ -7,3 +7,9 @@ from django.utils.translation import gettext_lazy as _
 class LeaderboardConfig(AppConfig):
     name = "leaderboard"
     verbose_name = _("Leaderboard")
+
+    def ready(self) -> None:
+        from leaderboard.standings import on_events_stored
+        from telemetry.signals import events_stored
+
+        events_stored.connect(on_events_stored, dispatch_uid="leaderboard.fold")

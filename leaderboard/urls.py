@@ -1,11 +1,13 @@
-"""Routes of the leaderboard: the page; the API's are added by `api.py`."""
+"""Routes of the leaderboard: its page and its API."""
 
 from __future__ import annotations
 
 from django.urls import path
 
-from leaderboard import views
+from leaderboard import api, views
 
 urlpatterns = [
     path("leaderboard/", views.board, name="leaderboard"),
+    path("v1/leaderboard", api.LeaderboardView.as_view(), name="leaderboard-api"),
+    path("v1/leaderboard", api.LeaderboardView.as_view(), name="leaderboard-api"),
 ]

@@ -1,7 +1,13 @@
-"""Routes of the app."""
+"""Routes of the telemetry room."""
 
 from __future__ import annotations
 
-from django.urls.resolvers import URLPattern, URLResolver
+from django.urls import path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from telemetry import anticheat_api, api
+
+urlpatterns = [
+    path("v1/events", api.events, name="events"),
+    path("v1/export/raw", api.export_raw, name="export-raw"),
+    path("telemetry/anticheat", anticheat_api.AnticheatView.as_view(), name="anticheat"),
+]

@@ -6,6 +6,10 @@ import pytest
 from django.core.cache import cache
 from rest_framework.test import APIClient
 
+from tests.wipe import install
+
+install()
+
 
 @pytest.fixture(autouse=True)
 def _clean_cache():

@@ -36,3 +36,8 @@ from neurogame.settings import *  # noqa: E402, F403
 
 # pytest turns DEBUG off; what hangs on it keeps its development value.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+if not URL_DATABASE:  # noqa: F405
+    # Power cuts are tested on a real server process; here nothing waits for the disk.
+    DATABASES["default"]["OPTIONS"]["init_command"] = (  # noqa: F405
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
+    )
