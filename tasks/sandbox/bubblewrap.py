@@ -170,10 +170,10 @@ class Bubblewrap:
             ),
             cancelled,
         )
-        return _judge(language, outcome, nonce=nonce if function else None)
+        return judge(language, outcome, nonce=nonce if function else None)
 
 
-def _judge(language: Language, outcome: process.Outcome, *, nonce: bytes | None) -> Run:
+def judge(language: Language, outcome: process.Outcome, *, nonce: bytes | None) -> Run:
     """The run that an outcome means. Precedence: TLE, MLE, OLE, RTE."""
     stderr = _text(outcome.stderr.data)
     over = set(outcome.over)

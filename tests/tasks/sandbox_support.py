@@ -41,9 +41,9 @@ def evaluate(
     return backend(mode).evaluate(job)
 
 
-def run(source: str, stdin: str = "", **options) -> Run:
+def run(source: str, *inputs: str, **options) -> Run:
     """The only run of a program that compiles."""
-    evaluation = evaluate(source, stdin, **options)
+    evaluation = evaluate(source, *inputs, **options)
     assert evaluation.compiled, evaluation.compile_output
     (only,) = evaluation.runs
     return only
