@@ -1,0 +1,2 @@
+def min_trips(weights: list[int], capacity: int, conflicts: list[list[int]]) -> int:
+    return 0

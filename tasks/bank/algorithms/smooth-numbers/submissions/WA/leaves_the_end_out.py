@@ -1,0 +1,34 @@
+from functools import cache
+
+a, b, d, m = map(int, input().split())
+
+
+@cache
+def endings(length, last, remainder):
+    if length == 0:
+        return remainder == 0
+    return sum(
+        endings(length - 1, digit, (remainder + digit) % m)
+        for digit in range(max(0, last - d), min(9, last + d) + 1)
+    )
+
+
+def below(limit):
+    digits = list(map(int, str(limit)))
+    count = sum(
+        endings(length - 1, first, first % m)
+        for length in range(1, len(digits))
+        for first in range(1, 10)
+    )
+    last, total = None, 0
+    for position, digit in enumerate(digits):
+        for smaller in range(0 if position else 1, digit):
+            if last is None or abs(smaller - last) <= d:
+                count += endings(len(digits) - position - 1, smaller, (total + smaller) % m)
+        if last is not None and abs(digit - last) > d:
+            break
+        last, total = digit, total + digit
+    return count
+
+
+print(below(b) - below(a))
