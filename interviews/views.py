@@ -57,7 +57,7 @@ def interview(request: HttpRequest) -> HttpResponse:
             )
         return _workspace(request, running)
     if invite is not None and not invite.is_open():
-        invite, problem = None, _used_up(invite)
+        problem, invite = _used_up(invite), None
     return _start(request, user, invite=invite, problem=problem)
 
 
@@ -118,7 +118,6 @@ def _door(request: HttpRequest, invite: Invite | None = None, problem: str = "")
             login(request, user)
             here = request.get_full_path() if request.path == reverse("interview") else None
             return redirect(here or _next(request))
-        status = status if status == 429 else 400
     context = {
         "section": "interview",
         "sign_in": enter,
@@ -180,18 +179,14 @@ def _start(
     """Choose, read what is recorded, begin."""
     posted = request.method == "POST" and request.POST.get("action") == "start"
     form = StartForm(request.POST if posted else None, invite=invite, auto_id="start-%s")
-    status = 200
-    if posted:
-        if form.is_valid():
-            try:
-                return _begin(request, user, form.cleaned_data, invite)
-            except FieldErrors as error:
-                form.add_error(
-                    None, [str(line) for lines in error.detail.values() for line in lines]
-                )  # type: ignore[union-attr]
-            except Problem as refused:
-                form.add_error(None, str(refused.detail))
-        status = 400
+    if posted and form.is_valid():
+        try:
+            return _begin(request, user, form.cleaned_data, invite)
+        except FieldErrors as error:
+            lines = error.detail.values() if isinstance(error.detail, dict) else [error.detail]
+            form.add_error(None, [str(line) for part in lines for line in part])
+        except Problem as refused:
+            form.add_error(None, str(refused.detail))
     context = {
         "section": "interview",
         "form": form,
@@ -210,7 +205,7 @@ def _start(
         "minutes": _minutes(invite) if invite else None,
         "earlier": InterviewSession.objects.for_candidate(user).order_by("-started_at")[:5],
     }
-    return render(request, "interviews/start.html", context, status=status)
+    return render(request, "interviews/start.html", context)
 
 
 def _minutes(invite: Invite) -> int:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-WIDTH, HEIGHT = 640, 190
-LEFT, RIGHT, TOP, BOTTOM = 36, 12, 14, 34
+WIDTH, HEIGHT = 380, 210
+LEFT, RIGHT, TOP, BOTTOM = 34, 20, 14, 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def histogram(
         )
         for index, number in enumerate(counts)
     )
-    every = max(1, math.ceil(count / 8))
+    every = max(1, math.ceil(count / 6))
     x_ticks = tuple(
         Tick((first + index) * step, round(LEFT + index * wide, 2))
         for index in range(0, count + 1, every)

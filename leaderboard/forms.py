@@ -25,7 +25,6 @@ class BoardForm(forms.Form):
         label=_("Players shown"),
         required=False,
         coerce=int,
-        empty_value=100,
         choices=[(number, number) for number in LIMITS],
     )
     player = forms.CharField(label=_("Find me: player id"), required=False, max_length=128)
@@ -53,7 +52,7 @@ class BoardForm(forms.Form):
             "task_type": clean.get("task_type") or None,
             "model_version": clean.get("model_version") or None,
             "min_tasks": self.defaults["min_tasks"] if min_tasks is None else min_tasks,
-            "limit": clean.get("limit") or 100,
+            "limit": clean.get("limit") or self.defaults["limit"],
         }
 
     @property

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from leaderboard import standings
 from leaderboard.chart import histogram
 from leaderboard.forms import BoardForm
 from leaderboard.models import Standing
@@ -25,8 +26,6 @@ def _known(field: str) -> list[str]:
 @require_safe
 def board(request: HttpRequest) -> HttpResponse:
     """The page; with `?part=chart` only the chart, for a page that refreshes itself."""
-    from leaderboard import standings
-
     form = BoardForm(
         request.GET, task_types=_known("task_type"), model_versions=_known("model_version")
     )

@@ -40,8 +40,8 @@ function cells(row, at) {
     el("th", { scope: "row" }, row.user_id,
       me ? [" ", el("span", { class: "badge badge--good" }, gettext("You"))] : [],
       row.provisional ? [" ", el("span", { class: "badge" }, gettext("provisional"))] : []),
-    el("td", { class: "number" }, `${number(row.score, 2)} `,
-      el("span", { class: "muted" }, `± ${number(row.score_se, 2)}`)),
+    el("td", { class: "number" }, `${number(row.score, 1)} `,
+      el("span", { class: "muted" }, `± ${number(row.score_se, 1)}`)),
     el("td", { class: "board__bar" }, bar),
     el("td", { class: "number" }, `${number(row.accuracy * 100, 1)} %`),
     el("td", { class: "number" }, row.avg_rt_ms === null ? "–" : number(row.avg_rt_ms)),
@@ -49,15 +49,27 @@ function cells(row, at) {
   ];
 }
 
+/** Masked players may look alike: the n-th of a name is told from the others by its number. */
+function keys() {
+  const seen = new Map();
+  return (name) => {
+    seen.set(name, (seen.get(name) ?? 0) + 1);
+    return `${seen.get(name)} ${name}`;
+  };
+}
+
 /** Make the table show `rows`, touching only what changed. */
 function draw(rows) {
   $("#empty").hidden = rows.length > 0;
   $("#table").hidden = rows.length === 0;
   const at = rows.length ? scale(rows) : null;
-  const before = new Map([...body.rows].map((node) => [node.dataset.user, node]));
+  const oldKey = keys();
+  const before = new Map([...body.rows].map((node) => [oldKey(node.dataset.user), node]));
+  const newKey = keys();
   rows.forEach((row, index) => {
-    let node = before.get(row.user_id);
-    if (node) before.delete(row.user_id);
+    const key = newKey(row.user_id);
+    let node = before.get(key);
+    if (node) before.delete(key);
     else {
       node = el("tr", { "data-user": row.user_id, class: "is-new" });
       if (player && row.user_id === player) node.setAttribute("aria-current", "true");
