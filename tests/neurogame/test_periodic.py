@@ -226,9 +226,8 @@ def succeeded(environment: dict[str, str]) -> int:
     """How many runs of `tidy` the installation's database shows."""
     path = environment["NEUROGAME_DB_PATH"]
     with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        query = (
-            "SELECT count(*) FROM django_tasks_db_dbtaskresult WHERE status = ? AND task_path = ?"
-        )
+        table = DBTaskResult._meta.db_table
+        query = f"SELECT count(*) FROM {table} WHERE status = ? AND task_path = ?"
         return connection.execute(query, ["SUCCESSFUL", "neurogame.jobs.tidy"]).fetchone()[0]
 
 
@@ -255,6 +254,14 @@ def test_worker_process_runs_periodic_jobs_and_ends_on_sigterm(
         process.communicate()
 
 
+def lives(pid: int) -> bool:
+    """Whether a process runs; one that nobody has collected yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 def test_worker_process_ends_with_its_parent(installation: dict[str, str]) -> None:
     code = (
         "import subprocess, sys\n"
@@ -274,10 +281,10 @@ def test_worker_process_ends_with_its_parent(installation: dict[str, str]) -> No
         time.sleep(2.0)  # let it start
         parent.kill()
         parent.wait()
-        while Path(f"/proc/{child}").exists():
+        while lives(child):
             assert time.monotonic() < deadline
             time.sleep(0.05)
     finally:
         parent.stdout.close()
-        if Path(f"/proc/{child}").exists():
+        if lives(child):
             os.kill(child, signal.SIGKILL)
