@@ -6,8 +6,10 @@ else is in `base`. The setting is read here and nowhere else.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
+from collections.abc import Callable
 
 from tasks.sandbox.base import (
     Cancelled,
@@ -27,48 +29,57 @@ CHOICES = ("auto", "bubblewrap", "docker")
 _RETRY_S = 30.0
 
 
-class _Probe:
-    """The working sandbox of one choice, or why there is none; asked again after a while."""
+class Probe:
+    """What `make` finds: a working sandbox is kept for good, a refusal for half a minute."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, make: Callable[[], Sandbox], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._make = make
+        self._clock = clock
         self._lock = threading.Lock()
-        self._sandbox: Bubblewrap | None = None
-        self._refusal: SandboxUnavailable | None = None
+        self._sandbox: Sandbox | None = None
+        self._refusal = ""
         self._refused_at = 0.0
         self._thread: threading.Thread | None = None
 
     def get(self) -> Sandbox:
+        """The sandbox. Raises `SandboxUnavailable`."""
         with self._lock:
             if self._sandbox is not None:
                 return self._sandbox
-            if self._refusal is not None and time.monotonic() - self._refused_at < _RETRY_S:
-                raise SandboxUnavailable(str(self._refusal))
-            sandbox = Bubblewrap()
+            if self._refusal and self._clock() - self._refused_at < _RETRY_S:
+                raise SandboxUnavailable(self._refusal)
             try:
-                probe(sandbox)
+                self._sandbox = self._make()
             except SandboxUnavailable as refusal:
-                self._refusal, self._refused_at = refusal, time.monotonic()
+                self._refusal, self._refused_at = str(refusal), self._clock()
                 raise
-            self._sandbox = sandbox
-            return sandbox
+            return self._sandbox
 
     def status(self, *, patience_s: float) -> str:
-        """The sandbox's name or `unavailable`; a probe that takes long goes on in the background."""
-        if self._sandbox is None and (self._thread is None or not self._thread.is_alive()):
-            self._thread = threading.Thread(target=self._try, name="sandbox-probe", daemon=True)
-            self._thread.start()
-        if self._sandbox is None and self._thread is not None:
-            self._thread.join(patience_s)
+        """The sandbox's name or `unavailable`; a probe that takes long goes on in a thread."""
+        if self._sandbox is None:
+            thread = self._thread
+            if thread is None or not thread.is_alive():
+                thread = threading.Thread(target=self._try, name="sandbox-probe", daemon=True)
+                self._thread = thread
+                thread.start()
+            thread.join(patience_s)
         return self._sandbox.name if self._sandbox is not None else "unavailable"
 
     def _try(self) -> None:
-        try:
+        with contextlib.suppress(SandboxUnavailable):
             self.get()
-        except SandboxUnavailable:
-            return
 
 
-_probe = _Probe()
+def _proven() -> Sandbox:
+    sandbox = Bubblewrap()
+    probe(sandbox)
+    return sandbox
+
+
+_probe = Probe(_proven)
 
 
 def get_sandbox() -> Sandbox:
@@ -108,6 +119,7 @@ __all__ = [
     "Check",
     "Evaluation",
     "Job",
+    "Probe",
     "Run",
     "Sandbox",
     "SandboxError",

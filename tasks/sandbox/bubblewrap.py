@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tasks.sandbox import cgroups, frames, launch, process, rootfs, seccomp
@@ -55,6 +56,11 @@ class Bubblewrap:
         """`cgroup-v1`, `cgroup-v2` or `watchdog`: who holds the limits."""
         hierarchy = self._place().hierarchy
         return hierarchy.enforcement if hierarchy else Watchdog.enforcement
+
+    @property
+    def root(self) -> Path:
+        """The root file system that programs run in, as this machine sees it."""
+        return self._place().files.root
 
     def evaluate(self, job: Job, *, cancelled: Callable[[], bool] | None = None) -> Evaluation:
         """See `Sandbox.evaluate`. Raises `ValueError` for a language that is not available."""

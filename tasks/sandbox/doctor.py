@@ -115,7 +115,7 @@ def examine(sandbox: Bubblewrap) -> list[Check]:
     try:
         enforcement = sandbox.enforcement
     except SandboxError as error:
-        return [Check(_("parts"), False, str(error), _remedy(str(error)))]
+        return [Check(_("parts"), False, str(error), remedy(str(error)))]
     checks.append(Check(_("parts"), True, _("bubblewrap and the languages' runtimes are there")))
     checks += [_language(name) for name in LANGUAGES]
     checks.append(_enforcement(enforcement))
@@ -164,17 +164,17 @@ def _start(sandbox: Bubblewrap) -> Check:
     try:
         run = _run(sandbox, "print(6 * 7)", "")
     except SandboxError as error:
-        return Check(name, False, str(error), _remedy(str(error)))
+        return Check(name, False, str(error), remedy(str(error)))
     ok = run.status is Status.OK and run.stdout == "42\n"
     detail = _("ran in %(ms)d ms") % {"ms": run.duration * 1000} if ok else _describe(run)
-    return Check(name, ok, detail, "" if ok else _remedy(run.stderr))
+    return Check(name, ok, detail, "" if ok else remedy(run.stderr))
 
 
 def _attempt(canary: Callable[[Bubblewrap], Check], sandbox: Bubblewrap) -> Check:
     try:
         return canary(sandbox)
     except SandboxError as error:
-        return Check(canary.__name__.strip("_"), False, str(error), _remedy(str(error)))
+        return Check(canary.__name__.strip("_"), False, str(error), remedy(str(error)))
 
 
 def _network(sandbox: Bubblewrap) -> Check:
@@ -266,7 +266,7 @@ def _broken() -> str:
     return _("Do not run candidates' programs on this machine, and report this output.")
 
 
-def _remedy(complaint: str) -> str:
+def remedy(complaint: str) -> str:
     """What to do about a message of bubblewrap or of the kernel."""
     known = (
         (
