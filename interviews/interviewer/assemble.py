@@ -83,7 +83,7 @@ def _latest_evaluation(
         attempts = attempts.filter(assignment=assignment)
     attempt = attempts.last()
     runs = CodeRun.objects.filter(
-        assignment=assignment, progress=Progress.DONE, stdin=None, args=None
+        assignment=assignment, progress=Progress.DONE, stdin__isnull=True, args__isnull=True
     ).exclude(verdict__in=(Verdict.AC, ""))
     run = runs.order_by("created_at").last() if assignment else None
     if run and (attempt is None or run.created_at > attempt.created_at):

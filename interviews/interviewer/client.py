@@ -150,6 +150,8 @@ class ModelClient:
         Retries happen only before the first piece; `lead` drops white space before it. Raises
         `InterviewerError` for every kind of failure, before or after the first piece.
         """
+        if self._sdk is None:
+            self._sdk = await asyncio.to_thread(_sdk_for, self.endpoint)
         give_up = time.monotonic() + self.endpoint.timeout_s
         attempt = 0
         while True:
@@ -265,8 +267,7 @@ class ModelClient:
             return await self._create(messages, {})
 
     async def _create(self, messages: ChatMessages, options: dict[str, Any]) -> Any:
-        sdk = self._open()
-        return await sdk.chat.completions.create(
+        return await self._sdk.chat.completions.create(
             model=self.endpoint.model,
             messages=_without_thinking(messages) if self.endpoint.no_think else messages,
             stream=True,
@@ -274,24 +275,6 @@ class ModelClient:
             temperature=0.6,
             **options,
         )
-
-    def _open(self) -> Any:
-        if self._sdk is None:
-            import httpx2
-            from openai import AsyncOpenAI
-
-            self._sdk = AsyncOpenAI(
-                base_url=self.endpoint.base_url,
-                api_key=self.endpoint.api_key,
-                max_retries=0,
-                timeout=httpx2.Timeout(self.endpoint.timeout_s, connect=10.0),
-                http_client=httpx2.AsyncClient(
-                    transport=_bounded_transport(),
-                    timeout=self.endpoint.timeout_s,
-                    headers={"Accept-Encoding": "identity"},
-                ),
-            )
-        return self._sdk
 
     def _mapped(self, error: Exception) -> InterviewerError:
         """A failure of the SDK as ours. Error bodies are not quoted: some name the key."""
@@ -316,6 +299,24 @@ class ModelClient:
             return InterviewerError("malformed", "a chunk is not JSON")
         logger.warning("the model's answer broke the client: %s", type(error).__name__)
         return InterviewerError("malformed", type(error).__name__)
+
+
+def _sdk_for(endpoint: Endpoint) -> Any:
+    """The SDK's client. Slow the first time (imports, certificates): call it in a thread."""
+    import httpx2
+    from openai import AsyncOpenAI
+
+    return AsyncOpenAI(
+        base_url=endpoint.base_url,
+        api_key=endpoint.api_key,
+        max_retries=0,
+        timeout=httpx2.Timeout(endpoint.timeout_s, connect=10.0),
+        http_client=httpx2.AsyncClient(
+            transport=_bounded_transport(),
+            timeout=endpoint.timeout_s,
+            headers={"Accept-Encoding": "identity"},
+        ),
+    )
 
 
 async def _within(deadline: float, work: Awaitable[Any], outcome: str) -> Any:
