@@ -21,12 +21,15 @@ def _gone(pid: int) -> bool:
 
 
 def follow_parent() -> None:
-    """Send this process SIGTERM when its parent, or a pid in `NEUROGAME_SUPERVISORS`, ends."""
+    """Send this process SIGTERM when its parent, or a pid in `NEUROGAME_SUPERVISORS`, ends.
+
+    A process that has been handed to init already was left while it was starting.
+    """
     parent = os.getppid()
     supervisors = [int(pid) for pid in os.environ.get("NEUROGAME_SUPERVISORS", "").split()]
 
     def watch() -> None:
-        while os.getppid() == parent and not any(map(_gone, supervisors)):
+        while parent != 1 and os.getppid() == parent and not any(map(_gone, supervisors)):
             time.sleep(POLL_SECONDS)
         os.kill(os.getpid(), signal.SIGTERM)
 

@@ -270,21 +270,26 @@ def test_worker_process_ends_with_its_parent(installation: dict[str, str]) -> No
         "p.wait()\n"
     )
     parent = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=ROOT, env=installation, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=installation,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert parent.stdout
+    assert parent.stderr
     child = int(parent.stdout.readline())
     try:
-        deadline = time.monotonic() + 60
-        while b"supervised" not in Path(f"/proc/{child}/cmdline").read_bytes():
-            assert time.monotonic() < deadline
-        time.sleep(2.0)  # let it start
+        assert any("is ready for jobs" in line for line in parent.stderr)
         parent.kill()
         parent.wait()
+        deadline = time.monotonic() + 20
         while lives(child):
             assert time.monotonic() < deadline
             time.sleep(0.05)
     finally:
         parent.stdout.close()
+        parent.stderr.close()
         if lives(child):
             os.kill(child, signal.SIGKILL)
