@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from interviews import accounts_api, api, views
+from interviews import accounts_api, api, chat_urls, schema, views  # noqa: F401
 
 urlpatterns = [
     path("accounts/login/", views.sign_in, name="login"),
@@ -18,4 +18,5 @@ urlpatterns = [
     path("interview/finish", api.FinishView.as_view(), name="interview-finish"),
     path("interview/tracks", api.TracksView.as_view(), name="interview-tracks"),
     path("interview/<str:session_id>", api.SessionView.as_view(), name="interview-session"),
+    *chat_urls.urlpatterns,
 ]

@@ -11,7 +11,10 @@ import threading
 from collections.abc import Callable
 
 from django.http import HttpRequest, JsonResponse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
+
+from neurogame.problems import problem_response
 
 Check = Callable[[], str]
 TIMEOUT_S = 0.7
@@ -92,8 +95,17 @@ async def report() -> tuple[bool, dict[str, str]]:
 @require_safe
 async def health(request: HttpRequest) -> JsonResponse:
     ok, checks = await report()
-    response = JsonResponse({"ok": ok, "checks": checks}, status=200 if ok else 503)
+    if ok:
+        response = JsonResponse({"ok": True, "checks": checks})
+    else:
+        failed = ", ".join(
+            name for name, (_run_it, vital) in _checks.items() if vital and checks[name] != "ok"
+        )
+        response = problem_response(
+            "unavailable",
+            _("Not ready: %(failed)s.") % {"failed": failed},
+            retry_after=5,
+            checks=checks,
+        )
     response["Cache-Control"] = "no-store"
-    if not ok:
-        response["Retry-After"] = "5"
     return response

@@ -292,7 +292,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
-    "ENUM_NAME_OVERRIDES": {},
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "neurogame.schema.complete",
+    ],
 }
 CORS_ALLOWED_ORIGINS = words("FRONTEND_ORIGIN")
 CORS_EXPOSE_HEADERS = [

@@ -5,15 +5,15 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 from django.views.i18n import JavaScriptCatalog
-from drf_spectacular.views import SpectacularAPIView
 
 from neurogame.docs import docs
 from neurogame.health import health
+from neurogame.schema import SchemaView
 
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("health", health, name="health"),
-    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema", SchemaView.as_view(), name="schema"),
     path("api/docs", docs, name="docs"),
     path("i18n/", include("django.conf.urls.i18n")),
     path("jsi18n/", JavaScriptCatalog.as_view(), name="javascript-catalog"),

@@ -7,3 +7,9 @@ from django.utils.translation import gettext_lazy as _
 class TasksConfig(AppConfig):
     name = "tasks"
     verbose_name = _("Tasks")
+
+    def ready(self) -> None:
+        from neurogame import health
+        from tasks.sandbox import sandbox_status
+
+        health.register("sandbox", sandbox_status)

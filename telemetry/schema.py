@@ -1,0 +1,134 @@
+"""The telemetry endpoints in the API's schema."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from neurogame.schema import answer, describe, parameter
+
+TEXT = {"type": "string"}
+TIME = {"type": "string", "format": "date-time"}
+SECURITY = [{"apiKey": []}, {"bearer": []}]
+
+EVENT: dict[str, Any] = {
+    "type": "object",
+    "required": ["event_id", "event_type", "event_ts", "user_id"],
+    "properties": {
+        "event_id": {**TEXT, "maxLength": 128},
+        "event_type": {**TEXT, "maxLength": 64},
+        "event_ts": TIME,
+        "user_id": {**TEXT, "maxLength": 128},
+        "session_id": {**TEXT, "maxLength": 128},
+        "model_version": {**TEXT, "maxLength": 128},
+        "payload": {"type": "object"},
+    },
+    "additionalProperties": True,
+}
+STORED = {
+    "allOf": [
+        EVENT,
+        {
+            "type": "object",
+            "required": ["seq", "received_at", "effective_ts", "client_version", "flags"],
+            "properties": {
+                "seq": {"type": "integer"},
+                "received_at": TIME,
+                "effective_ts": TIME,
+                "client_version": TEXT,
+                "flags": {"type": "array", "items": TEXT},
+            },
+        },
+    ]
+}
+
+describe(
+    "/v1/events",
+    "post",
+    {
+        "operationId": "events_create",
+        "tags": ["v1"],
+        "summary": "Take a batch of game events; answered after the commit.",
+        "description": "At most 500 events and 1 MiB after decompression; gzip is understood.",
+        "security": [*SECURITY, {}],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["events"],
+                        "properties": {
+                            "api_key": TEXT,
+                            "client_version": TEXT,
+                            "events": {"type": "array", "items": EVENT, "maxItems": 500},
+                        },
+                    }
+                }
+            },
+        },
+        "responses": {
+            "200": {
+                **answer(
+                    "Committed",
+                    "application/json",
+                    {"type": "object", "required": ["ok"], "properties": {"ok": {"const": True}}},
+                ),
+                "headers": {
+                    f"X-Neurogame-{name}": {"schema": {"type": "integer"}}
+                    for name in ("Accepted", "Duplicate", "Rejected")
+                },
+            }
+        },
+    },
+)
+
+describe(
+    "/v1/export/raw",
+    "get",
+    {
+        "operationId": "export_raw",
+        "tags": ["v1"],
+        "summary": "Raw events in the order of `seq`.",
+        "security": [*SECURITY, {}],
+        "parameters": [
+            parameter("api_key", "The key, where no header carries it.", TEXT),
+            parameter(
+                "limit", "Events a page.", {"type": "integer", "minimum": 1, "maximum": 10000}
+            ),
+            parameter("offset", "Events to leave out.", {"type": "integer", "minimum": 0}),
+            parameter(
+                "after", "Only events with a greater `seq`.", {"type": "integer", "minimum": 0}
+            ),
+            parameter("since", "Received at or after.", TIME),
+            parameter("until", "Received before.", TIME),
+            parameter("user_id", "Of one player.", TEXT),
+            parameter("event_type", "Of one type.", TEXT),
+            parameter(
+                "format",
+                "`ndjson` and `csv` are streamed whole without a `limit`.",
+                {"type": "string", "enum": ["json", "ndjson", "csv"]},
+            ),
+        ],
+        "responses": {
+            "200": {
+                "description": "A page, or the whole selection",
+                "content": {
+                    "application/json": {
+                        "schema": {
+                            "type": "object",
+                            "required": ["ok", "events", "next_cursor", "total"],
+                            "properties": {
+                                "ok": {"const": True},
+                                "events": {"type": "array", "items": STORED},
+                                "next_cursor": {"type": ["integer", "null"]},
+                                "total": {"type": "integer"},
+                            },
+                        }
+                    },
+                    "application/x-ndjson": {"schema": STORED},
+                    "text/csv": {"schema": TEXT},
+                },
+            }
+        },
+    },
+)
