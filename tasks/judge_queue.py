@@ -35,16 +35,19 @@ JOB_TIMEOUT = 120
 QUEUE_TTL = 600
 RESULT_TTL = 60
 POLL = 0.025
+RECHECK = 1.0
 PATIENCE = 10.0
-CANCEL_POLL = 0.5
+SIGN_EVERY = 0.5
+SIGN_TTL = 5
+WORKER_TTL = 30
 
 
 class RqRunner(Runner):
     """Sends jobs to runner hosts and collects what they found.
 
-    One thread watches over all jobs under way. A Redis that cannot be reached, a queue that nobody
-    serves (both for `patience` seconds) and a runner host that falls silent are each a
-    `SandboxUnavailable`, in bounded time.
+    One thread watches over all jobs under way. `patience` is how many seconds of silence it bears:
+    from Redis, from a queue that nobody serves, or from the host that took a job. A job that was
+    lost with its host is put in line once more; the rest is `SandboxUnavailable`, in bounded time.
     """
 
     def __init__(self, url: str, *, patience: float = PATIENCE) -> None:
@@ -98,7 +101,9 @@ class RqRunner(Runner):
         reached = time.monotonic()
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._under_way or self._ended)
+                if not self._under_way:
+                    self._changed.wait_for(lambda: self._under_way or self._ended)
+                    reached = time.monotonic()
                 under_way = list(self._under_way.values())
                 if self._ended:
                     break
@@ -136,24 +141,47 @@ class RqRunner(Runner):
             self._fail([one], SandboxError(f"the runner host gave the job up: {status}"))
 
     def _started(self, one: _UnderWay) -> None:
-        if one.started is None:
-            one.started = time.monotonic()
+        now = time.monotonic()
+        if not one.started:
+            one.started, one.heard = True, now
             one.claim()
-        elif time.monotonic() - one.started > JOB_TIMEOUT + RESULT_TTL:
-            self._fail([one], SandboxUnavailable("the runner host fell silent"))
+        if one.due(now):
+            if self._redis.exists(_key("alive", one.key)):
+                one.heard = now
+            elif now - one.heard > self._patience:
+                self._lost(one, "the runner host fell silent twice")
 
     def _still_queued(self, one: _UnderWay) -> None:
-        if time.monotonic() - one.asked_for_workers < self._patience:
+        now = time.monotonic()
+        if not one.due(now):
             return
-        one.asked_for_workers = time.monotonic()
-        if Worker.count(queue=self._queue) == 0:
+        served = any(Worker.all(queue=self._queue))
+        in_line = self._queue.get_job_position(one.key) is not None
+        if served and in_line:
+            one.heard = now
+        elif now - one.heard > self._patience:
+            if served:
+                self._lost(one, "the job was lost on its way to a runner host twice")
+            else:
+                self._forget(one.key)
+                reason = "no runner host serves the judge's queue: start `manage.py runner`"
+                self._fail([one], SandboxUnavailable(reason))
+
+    def _lost(self, one: _UnderWay, reason: str) -> None:
+        """Put a job in line again, the first time. Should its host live after all, both evaluate
+        the same program and one answer counts."""
+        if one.resent:
             self._forget(one.key)
-            reason = "no runner host serves the judge's queue: start `manage.py runner`"
             self._fail([one], SandboxUnavailable(reason))
+            return
+        logger.warning("job %s was lost with its runner host and is put in line again", one.key)
+        one.resent, one.heard = True, time.monotonic()
+        self._redis.hset(JudgeJob.key_for(one.key), "status", "queued")
+        self._queue.push_job_id(one.key)
 
     def _call_off(self, one: _UnderWay) -> None:
-        self._redis.set(_cancel_key(one.key), 1, ex=JOB_TIMEOUT)
-        if one.started is None:
+        self._redis.set(_key("cancel", one.key), 1, ex=JOB_TIMEOUT)
+        if not one.started:
             self._forget(one.key)
         self._fail([one], Cancelled("called off"))
 
@@ -203,7 +231,7 @@ class RqRunner(Runner):
 
 
 class _UnderWay:
-    """A job that the queue has, its future, and since when (monotonic seconds)."""
+    """A job that the queue has, its future, and when it was `heard` of (monotonic seconds)."""
 
     def __init__(
         self,
@@ -216,8 +244,16 @@ class _UnderWay:
         self.future = future
         self.inputs = inputs
         self.cancelled = cancelled
-        self.started: float | None = None
-        self.asked_for_workers = time.monotonic()
+        self.started = False
+        self.resent = False
+        self.heard = self.asked = time.monotonic()
+
+    def due(self, now: float) -> bool:
+        """Whether it is time to ask for more than the status."""
+        if now - self.asked < RECHECK:
+            return False
+        self.asked = now
+        return True
 
     def called_off(self) -> bool:
         try:
@@ -257,7 +293,7 @@ def execute(data: dict[str, Any]) -> dict[str, Any]:
     answer too, `{"unavailable", "reason"}`."""
     try:
         job = Job.from_dict(data)
-        evaluation = get_sandbox().evaluate(job, cancelled=_cancelled_check())
+        evaluation = get_sandbox().evaluate(job, cancelled=_signs_of_life())
     except (SandboxError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}"
         return {"unavailable": isinstance(error, SandboxUnavailable), "reason": reason}
@@ -280,6 +316,7 @@ def serve(url: str) -> None:
         job_class=JudgeJob,
         log_job_description=False,
         default_result_ttl=RESULT_TTL,
+        worker_ttl=WORKER_TTL,
     )
     worker.work(logging_level="WARNING")
 
@@ -289,27 +326,33 @@ def connect(url: str) -> Redis:
     return Redis.from_url(url, socket_connect_timeout=3, socket_timeout=5)
 
 
-def _cancelled_check() -> CancelledCheck | None:
+def _signs_of_life() -> CancelledCheck | None:
+    """What the sandbox asks while it works; asking tells the web process that this host is alive."""
     entry = get_current_job()
     if entry is None:
         return None
-    key, asked, answer = _cancel_key(entry.id), 0.0, False
+    alive, cancel = _key("alive", entry.id), _key("cancel", entry.id)
+    told, answer = 0.0, False
 
     def cancelled() -> bool:
-        nonlocal asked, answer
-        if time.monotonic() - asked >= CANCEL_POLL:
-            asked = time.monotonic()
+        nonlocal told, answer
+        if time.monotonic() - told >= SIGN_EVERY:
+            told = time.monotonic()
             try:
-                answer = bool(entry.connection.exists(key))
-            except RedisError:
-                answer = False
+                with entry.connection.pipeline(transaction=False) as pipe:
+                    pipe.set(alive, 1, ex=SIGN_TTL)
+                    pipe.exists(cancel)
+                    answer = bool(pipe.execute()[1])
+            except RedisError as error:
+                logger.warning("the judge's queue cannot be reached: %s", error)
         return answer
 
+    cancelled()
     return cancelled
 
 
-def _cancel_key(key: str) -> str:
-    return f"rq:judge:cancel:{key}"
+def _key(what: str, job: str) -> str:
+    return f"rq:judge:{what}:{job}"
 
 
 def _unreachable(error: RedisError) -> SandboxUnavailable:

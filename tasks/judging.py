@@ -204,7 +204,8 @@ def _result(
     **given: Any,
 ) -> TestResult:
     returned = _returned(run)[:limit] if run.has_result else None
-    complaint = run.protocol_error if run.status == Status.OK else ""
+    ended_by_itself = run.exit_code == 0 and run.status in (Status.OK, Status.RTE)
+    complaint = run.protocol_error if ended_by_itself else ""
     return TestResult(
         name=name,
         visible=visible,
