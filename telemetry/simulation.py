@@ -6,11 +6,13 @@ the training can be compared with the truth. The model of one engaged trial of p
 
     theta' = ability_p + LEARNING * ln(1 + n / 10) - fatigue_p * s / 40
     P(correct) = 1 / (1 + exp(difficulty_i - theta'))
-    ln(rt_ms) ~ Normal(pace_type + 0.15 * difficulty_i - speed_p + 0.2 * fatigue_p * s / 40, 0.30)
+    pace = pace_type + 0.15 * difficulty_i - speed_p + 0.2 * fatigue_p * s / 40
+    ln(rt_ms - 180) ~ Normal(pace, 0.30)
 
 with ``n`` earlier trials of that task type and ``s`` earlier trials of the session. With probability
-``lapse_p`` nothing is answered: a timeout, ``correct`` false and ``rt_ms`` null or -1. Bots answer
-by chance in 40-149 ms. A small share of events is sent twice, under the same id.
+``lapse_p`` nothing is answered: a timeout, ``correct`` false and ``rt_ms`` null or -1. The 180 ms
+are seeing and pressing. Bots answer by chance in 40-149 ms. A small share of events is sent twice,
+under the same id.
 
 [1] G. Rasch, Probabilistic Models for Some Intelligence and Attainment Tests, 1960.
 [2] W. J. van der Linden, "A lognormal model for response times on test items", Journal of
@@ -39,6 +41,7 @@ MODEL_VERSIONS = ("baseline_v1", "elo_pilot_v1")
 LEARNING = 0.10
 RESPONSE_SD = 0.30
 SLOWEST_MS = 10_000
+NON_DECISION_MS = 180  # seeing and pressing; what a person cannot be faster than
 SHORTEST, LONGEST = 20, 60  # trials of a session
 SLOT_SECONDS = 1800  # sessions of one player never overlap: 60 trials take at most 672 s
 SLOTS_A_DAY = 48
@@ -248,7 +251,7 @@ def _answer(
     if lapse < player.lapse:
         return whole, False, None if uniform < 0.5 else -1
     pace = TASK_TYPES[item.task_type] + 0.15 * item.difficulty - player.speed + 0.2 * tired
-    rt = min(SLOWEST_MS, int(np.exp(pace + RESPONSE_SD * noise)))
+    rt = min(SLOWEST_MS, NON_DECISION_MS + int(np.exp(pace + RESPONSE_SD * noise)))
     return whole, uniform < chance, rt
 
 

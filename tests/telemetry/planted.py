@@ -39,5 +39,5 @@ def write_ndjson(rows: Iterable[dict[str, Any]], path: Path) -> Path:
 
 def spearman(one: list[float], other: list[float]) -> float:
     """Rank correlation (C. Spearman, 1904), for values without ties."""
-    ranks = [np.argsort(np.argsort(values)) for values in (one, other)]
-    return float(np.corrcoef(ranks)[0, 1])
+    first, second = (np.argsort(np.argsort(values)) for values in (one, other))
+    return float(np.corrcoef(first, second)[0][1])
