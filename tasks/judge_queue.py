@@ -3,7 +3,8 @@
 What travels is JSON, never pickle: a `Job` there, without any expected output, an `Evaluation` or
 the reason for none back. Neither side trusts the other: a runner host calls `execute` and nothing
 else that a queue entry may name, and a result counts once `Evaluation.from_dict` has accepted it.
-All keys begin with `rq:`, for the ACL user that reaches only these.
+All keys begin with `rq:`, so that an ACL user who reaches only these is enough:
+`ACL SETUSER judge on >PASSWORD ~rq:* &rq:* +@all -@dangerous +info +client`.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ one time is bounded. `RUNNER_REDIS_URL` chooses.
 
 from __future__ import annotations
 
-import atexit
 import functools
 import threading
 import time
@@ -56,8 +55,8 @@ class ThreadRunner(Runner):
     """Runs jobs in `slots` threads of this process.
 
     The threads live until the runner is shut down: bubblewrap's `--die-with-parent` kills a
-    sandbox when the thread that started it ends, not only when the process does. They are daemons
-    that `atexit` calls off, so that Ctrl-C does not wait for every job in line.
+    sandbox when the thread that started it ends, not only when the process does. When the process
+    ends, everything is called off, so that Ctrl-C does not wait for every job in line.
     """
 
     def __init__(self, *, slots: int) -> None:
@@ -72,7 +71,9 @@ class ThreadRunner(Runner):
         ]
         for thread in self._threads:
             thread.start()
-        atexit.register(self.shutdown)
+        # Earlier than `atexit`: before it the interpreter joins the threads of every executor, and
+        # those that wait for a job here would keep it until the line is empty.
+        threading._register_atexit(self.shutdown)  # type: ignore[attr-defined]
 
     def submit(self, job: Job, *, cancelled: CancelledCheck | None = None) -> Future[Evaluation]:
         future: Future[Evaluation] = Future()
@@ -90,7 +91,6 @@ class ThreadRunner(Runner):
             self._ending.set()
             for _ in self._threads:
                 self._line.put(None)
-        atexit.unregister(self.shutdown)
         deadline = time.monotonic() + timeout
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
