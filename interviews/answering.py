@@ -101,6 +101,10 @@ class Engine:
                 if attempt == DATABASE_TRIES:
                     raise
                 await asyncio.sleep(0.1 * 2**attempt)
+            except RuntimeError as error:
+                if "shutdown" not in str(error):
+                    raise
+                raise asyncio.CancelledError from None  # the interpreter is ending
         raise AssertionError("unreachable")
 
     # --- In the loop ---

@@ -18,7 +18,6 @@ urlpatterns = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("jsi18n/", JavaScriptCatalog.as_view(), name="javascript-catalog"),
     path("", include("neurogame.page_urls")),
-    path("", include("interviews.chat_urls")),
     path("", include("interviews.urls")),
     path("", include("tasks.urls")),
     path("", include("telemetry.urls")),
