@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from typing import Any, Protocol, Self, get_args, get_type_hints
+from typing import Any, NoReturn, Protocol, Self, get_args, get_type_hints
 
 from tasks.spec import Limits
 
@@ -221,11 +221,15 @@ class Sandbox(Protocol):
 
 def _check_arguments(text: str) -> None:
     try:
-        arguments = json.loads(text)
+        arguments = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"Job: the arguments are not JSON: {error}")
     if not isinstance(arguments, list):
         raise ValueError("Job: the arguments must be a JSON list")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _checked(cls: type, data: Any) -> dict[str, Any]:

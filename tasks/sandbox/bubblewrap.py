@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -79,6 +80,11 @@ class Bubblewrap:
     def _place(self) -> _Place:
         with self._lock:
             if self._found is None:
+                if sys.platform != "linux":
+                    raise SandboxUnavailable(
+                        f"bubblewrap needs Linux, and this is {platform.system()}: run the "
+                        "server in a Linux machine or container"
+                    )
                 if not seccomp.supported():
                     raise SandboxUnavailable(
                         f"the sandbox has no system call filter for {platform.machine()}: "
@@ -100,13 +106,16 @@ class Bubblewrap:
             meter = Watchdog(memory_mb=command.memory_mb)
         else:
             meter = place.hierarchy.group(memory_mb=command.memory_mb)
-        return process.run(
-            command,
-            bwrap=place.files.bwrap,
-            root=place.files.root,
-            meter=meter,
-            cancelled=cancelled,
-        )
+        files = place.files
+        try:
+            return process.run(
+                command, bwrap=files.bwrap, root=files.root, meter=meter, cancelled=cancelled
+            )
+        except SandboxError:
+            if not files.root.exists():  # somebody cleaned up; the next run builds it again
+                with self._lock:
+                    self._found = None
+            raise
 
     def _compile(
         self, language: Language, job: Job, cancelled: Callable[[], bool] | None

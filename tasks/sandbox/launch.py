@@ -24,7 +24,7 @@ from pathlib import Path
 from tasks.sandbox import seccomp
 from tasks.sandbox.base import SandboxError
 from tasks.sandbox.meters import MAX_PROCESSES
-from tasks.sandbox.pipes import Capture, close_all, drain, memory_file
+from tasks.sandbox.pipes import Capture, Feed, close_all, drain, memory_file
 from tasks.sandbox.rootfs import PRLIMIT
 
 WORK = "/w"
@@ -70,6 +70,7 @@ class Started:
     child_exit: int
     status: int
     block: list[int]
+    feed: Feed
     pipes: dict[int, Capture]
     stdout: Capture
     stderr: Capture
@@ -84,16 +85,26 @@ def start(command: Command, *, bwrap: Path, root: Path, stack: ExitStack) -> Sta
         stack.callback(os.close, descriptor)
         return descriptor
 
+    def give(descriptor: int) -> None:
+        """Else the program could not open /dev/stdin or /dev/stdout again."""
+        if owner is not None:
+            os.fchown(descriptor, owner, owner)
+
     def pipe() -> tuple[int, int]:
         reading, writing = os.pipe2(os.O_CLOEXEC)
         own(reading)
         os.set_blocking(reading, False)
-        if owner is not None:
-            os.fchown(writing, owner, owner)  # else /dev/stdout could not be opened again
+        give(writing)
         return reading, writing
 
     theirs: list[int] = []
     try:
+        stdin, stdin_w = os.pipe2(os.O_CLOEXEC)
+        theirs.append(stdin)
+        feed = Feed(stdin_w, command.stdin)
+        stack.callback(feed.close)
+        os.set_blocking(stdin_w, False)
+        give(stdin)
         out, out_w = pipe()
         theirs.append(out_w)
         err, err_w = pipe()
@@ -119,8 +130,6 @@ def start(command: Command, *, bwrap: Path, root: Path, stack: ExitStack) -> Sta
         theirs += [descriptor for _, descriptor in files]
         filter_ = memory_file("seccomp", seccomp.program())
         theirs.append(filter_)
-        stdin = memory_file("stdin", command.stdin)
-        theirs.append(stdin)
         options = _options(
             root,
             files=files,
@@ -155,7 +164,7 @@ def start(command: Command, *, bwrap: Path, root: Path, stack: ExitStack) -> Sta
     except ProcessLookupError:
         raise SandboxError(f"bubblewrap failed: {_complaint(err)}")
     stack.callback(kill, child_exit)
-    return Started(monitor, child, child_exit, status, release, pipes, *captures)
+    return Started(monitor, child, child_exit, status, release, feed, pipes, *captures)
 
 
 def _options(

@@ -6,7 +6,9 @@ import fcntl
 import os
 from dataclasses import dataclass, field
 
-_SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+# linux/fcntl.h, by value: this module is imported on systems that have neither, too.
+_F_ADD_SEALS = 1033
+_F_SEAL_ALL = 0x0F  # against sealing, shrinking, growing and writing
 
 
 @dataclass(slots=True)
@@ -21,6 +23,31 @@ class Capture:
         room = self.cap - len(self.data)
         self.data += chunk[:room]
         self.truncated = self.truncated or len(chunk) > room
+
+
+class Feed:
+    """What goes into a pipe, as fast as the other end takes it."""
+
+    def __init__(self, descriptor: int, data: bytes) -> None:
+        self.descriptor = descriptor
+        self._left = memoryview(data)
+
+    def push(self) -> bool:
+        """Write what fits; False when nothing is left to write or nobody reads any more."""
+        try:
+            while self._left:
+                self._left = self._left[os.write(self.descriptor, self._left) :]
+        except BlockingIOError:
+            return True
+        except BrokenPipeError:
+            pass
+        self.close()
+        return False
+
+    def close(self) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+        self.descriptor = -1
 
 
 def drain(descriptor: int, capture: Capture, *, once: bool = False) -> bool:
@@ -50,7 +77,7 @@ def memory_file(name: str, data: bytes) -> int:
     with open(descriptor, "wb", closefd=False) as file:
         file.write(data)
     os.lseek(descriptor, 0, os.SEEK_SET)
-    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+    fcntl.fcntl(descriptor, _F_ADD_SEALS, _F_SEAL_ALL)
     return descriptor
 
 

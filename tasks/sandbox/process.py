@@ -24,7 +24,7 @@ from tasks.sandbox.launch import PATIENCE_S, Command, Started, kill, start
 from tasks.sandbox.meters import Meter
 from tasks.sandbox.pipes import Capture, close_all, drain, everything
 
-_CPUS = len(os.sched_getaffinity(0))
+_CPUS = os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,10 @@ def _watch(
     try:
         for descriptor in (monitor_exit, *started.pipes):
             poller.register(descriptor, select.POLLIN)
+        feed = started.feed
+        feeding = feed.descriptor
+        if feed.push():
+            poller.register(feeding, select.POLLOUT)
         before = meter.cpu_s()
         close_all(started.block)
         begin = time.monotonic()
@@ -94,6 +98,9 @@ def _watch(
             for descriptor, _event in poller.poll(math.ceil(wait_ms)):
                 if descriptor == monitor_exit:
                     exited = True
+                elif descriptor == feeding:
+                    if not feed.push():
+                        poller.unregister(descriptor)
                 elif not drain(descriptor, started.pipes[descriptor], once=True):
                     poller.unregister(descriptor)
             if any(capture.truncated for capture in started.pipes.values()):

@@ -18,7 +18,7 @@ from .sandbox_support import MODES, facts, hostile, marked, marker, processes_na
 
 pytestmark = pytest.mark.parametrize("mode", MODES)
 LIMITS = Limits(time_s=2, memory_mb=256, output_kb=64)
-SHORT = Limits(time_s=0.5, memory_mb=256, output_kb=64)
+SHORT = Limits(time_s=0.3, memory_mb=256, output_kb=64)
 
 
 def attack(name, mode, limits=LIMITS, before=""):
@@ -193,8 +193,7 @@ def test_privileges_cannot_be_gained(mode):
 def test_no_descriptor_leaks_in(mode):
     own = [fact for fact in facts(attack("a20", mode)) if fact.startswith("fd ")]
     assert [fact.split()[1] for fact in own] == ["0", "1", "2"]
-    assert own[0] == "fd 0 /memfd:stdin (deleted)"
-    assert all("pipe:" in fact for fact in own[1:])
+    assert all("pipe:" in fact for fact in own)
 
 
 def test_leaving_early_is_no_answer(mode):

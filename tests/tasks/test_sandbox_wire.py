@@ -40,6 +40,7 @@ def test_round_trip(value):
         (JOB, {"inputs": ["{}"]}),
         (JOB, {"inputs": ["[1"]}),
         (JOB, {"inputs": [1]}),
+        (JOB, {"inputs": ["[NaN]"]}),
         (JOB, {"inputs": "[]"}),
         (JOB, {"language": None}),
         (JOB, {"cpu_budget_s": float("nan")}),
