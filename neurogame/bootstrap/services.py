@@ -42,7 +42,7 @@ def free_port() -> int:
 def postgres_programs() -> Path | None:
     """The folder with `initdb` and `postgres`: on PATH or where Debian puts them."""
     if found := shutil.which("initdb"):
-        return Path(found).parent
+        return Path(found).resolve().parent
     return max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
 
 
@@ -81,12 +81,12 @@ def _stop(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
 
 
 @contextlib.contextmanager
-def redis() -> Iterator[str]:
-    """A Redis server that keeps nothing; its URL."""
+def redis(*options: str) -> Iterator[str]:
+    """A Redis server that keeps nothing; its URL. `options` go to its command line."""
     with tempfile.TemporaryDirectory(prefix="neurogame-redis-") as folder:
         port, log = free_port(), Path(folder) / "log"
         command = [REDIS, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
-        command += ["--appendonly", "no", "--dir", folder]
+        command += ["--appendonly", "no", "--dir", folder, *options]
         with log.open("wb") as output:
             process = subprocess.Popen(
                 command,
@@ -103,7 +103,7 @@ def redis() -> Iterator[str]:
                 socket.create_connection(("127.0.0.1", port), 1) as s,
             ):
                 s.sendall(b"PING\r\n")
-                return s.recv(16).startswith(b"+PONG")
+                return s.recv(16).startswith((b"+PONG", b"-NOAUTH"))
             return False
 
         try:
@@ -161,11 +161,16 @@ def postgres() -> Iterator[str]:
                 start_new_session=True,
                 preexec_fn=become,
             )
-        psql = [str(programs / "psql"), "-h", "127.0.0.1", "-p", str(port), "-U", "neurogame"]
 
         def is_up() -> bool:
-            query = [*psql, "-d", "postgres", "-qc", "CREATE DATABASE neurogame"]
-            return subprocess.run(query, env=environment, capture_output=True).returncode == 0
+            import psycopg
+
+            where = f"postgres://neurogame@127.0.0.1:{port}/postgres?connect_timeout=2"
+            with contextlib.suppress(psycopg.OperationalError):
+                with psycopg.connect(where, autocommit=True) as connection:
+                    connection.execute("CREATE DATABASE neurogame")
+                return True
+            return False
 
         try:
             _wait(process, is_up, log)
