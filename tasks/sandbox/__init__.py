@@ -93,12 +93,12 @@ def get_sandbox() -> Sandbox:
 
 
 def sandbox_status() -> str:
-    """`bubblewrap` or `unavailable`, for the health page: never waits for more than 0.3 s."""
+    """`bubblewrap` or `unavailable`, for the health page: never waits for more than half a second."""
     try:
         check_choice()
     except SandboxUnavailable:
         return "unavailable"
-    return _probe.status(patience_s=0.3)
+    return _probe.status(patience_s=0.5)
 
 
 def check_choice() -> None:

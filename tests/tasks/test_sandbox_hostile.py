@@ -37,7 +37,7 @@ def answer(name, mode):
 
 
 def test_fork_bomb_ends_at_the_process_limit(mode):
-    result = attack("a01", mode, SHORT)
+    result = attack("a01", mode, Limits(time_s=1))
     (fact,) = facts(result)
     forked = int(fact.split()[1])
     assert 0 < forked < MAX_PROCESSES

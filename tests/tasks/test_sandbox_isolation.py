@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -235,6 +236,45 @@ def test_root_holds_the_runtime_and_nothing_of_the_machine():
     assert paths == "/usr /usr/bin/python3 []"
     assert packages == "None None"
     assert names == "sandbox /w"
+
+
+KILLED = """
+import sys
+from tasks.sandbox.base import Job
+from tasks.sandbox.bubblewrap import Bubblewrap
+from tasks.spec import Limits
+
+job = Job("python", sys.stdin.read(), "stdio", "", ("",), Limits(time_s=60))
+Bubblewrap(watchdog=sys.argv[1] == "watchdog").evaluate(job)
+"""
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_programs_die_with_a_killed_server(mode):
+    mark = marker()
+    source = "import os\nif os.fork() == 0: os.setsid()\nwhile True: os.getpid()"
+    server = subprocess.Popen(
+        [sys.executable, "-c", KILLED, mode],
+        stdin=subprocess.PIPE,
+        cwd=Path(tasks.__file__).parent.parent,
+    )
+    try:
+        server.stdin.write(marked(mark, source).encode())
+        server.stdin.close()
+        wait_until(lambda: len(processes_named(mark)) == 2)
+    finally:
+        server.kill()
+        server.wait()
+    wait_until(lambda: not processes_named(mark))
+    cgroups.find()
+    assert list(Path("/sys/fs/cgroup").rglob(f"neurogame-{server.pid}-*")) == []
 
 
 @pytest.fixture
