@@ -11,6 +11,15 @@ from tests.wipe import install
 install()
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup):
+    """The test database; the writer's connection is closed before it is dropped."""
+    yield
+    from telemetry import ingest
+
+    ingest.writer.close()
+
+
 @pytest.fixture(autouse=True)
 def _clean_cache():
     cache.clear()

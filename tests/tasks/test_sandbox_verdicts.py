@@ -8,7 +8,7 @@ from tasks.spec import Limits
 from .sandbox_support import MODES, evaluate, run
 
 LIMITS = Limits(time_s=4, memory_mb=128, output_kb=16)
-SHORT = Limits(time_s=0.4, memory_mb=128, output_kb=16)
+SHORT = Limits(time_s=0.25, memory_mb=128, output_kb=16)
 CAP = 16 * 1024
 
 PROGRAMS = {
