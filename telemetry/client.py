@@ -29,8 +29,11 @@ What it guarantees
       ``Retry-After`` asks.
     * Processes may share a spool directory. Each writes segments under its own name and holds a
       file lock for life; segments of a process that is gone are adopted by whoever gets its lock.
-    * The directory stays below ``max_spool_bytes``. When it is full the *newest* event is refused
-      (``track`` returns ``None``): what was accepted is never thrown away.
+    * The directory stays below ``max_spool_bytes`` (each process measures it every
+      ``adopt_interval`` seconds and counts its own writes between). When it is full the *newest*
+      event is refused (``track`` returns ``None``): what was accepted is never thrown away.
+    * ``track`` may be called from any thread, from signal handlers and destructors, and after a
+      fork: the child starts its own segments and leaves the parent's alone.
 
 [1] M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from telemetry.models import ModelVersion
 
@@ -41,7 +42,10 @@ def register(
     version = ModelVersion.objects.get(name=name)
     if {field: getattr(version, field) for field in content} != content:
         raise RegistryError(
-            f"A model version named {name} is registered with other content. "
-            "Choose another name: registered versions never change."
+            _(
+                "A model version named %(name)s is registered with other content. "
+                "Choose another name: registered versions never change."
+            )
+            % {"name": name}
         )
     return version, filled

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from telemetry.training import evaluation, models, registry, snapshot
 from telemetry.wire import Trial
 
@@ -41,16 +43,21 @@ class RunConfig:
         for name in ("elo_user_gain", "elo_item_gain"):
             pair = tuple(float(value) for value in getattr(self, name))
             if len(pair) != 2 or pair[0] <= 0 or pair[1] < 0:
-                raise TrainingError(f"{name} needs two numbers, the first above 0 and none below.")
+                raise TrainingError(
+                    _("%(name)s needs two numbers, the first above 0 and none below.")
+                    % {"name": name}
+                )
             object.__setattr__(self, name, pair)
         if self.model not in MODELS:
-            raise TrainingError(f"model must be one of {', '.join(MODELS)}.")
+            raise TrainingError(_("model must be one of %(names)s.") % {"names": ", ".join(MODELS)})
         if not 0 < self.test_share < 1:
-            raise TrainingError("test_share must lie between 0 and 1.")
+            raise TrainingError(_("test_share must lie between 0 and 1."))
         if self.item_mean_strength <= 0 or self.ece_bins < 1 or self.bootstrap < 0:
-            raise TrainingError("item_mean_strength, ece_bins and bootstrap cannot be negative.")
+            raise TrainingError(
+                _("item_mean_strength and ece_bins must be above 0, bootstrap not below.")
+            )
         if self.min_users < 1 or self.min_trials < 2:
-            raise TrainingError("min_users must be at least 1 and min_trials at least 2.")
+            raise TrainingError(_("min_users must be at least 1 and min_trials at least 2."))
 
 
 MODELS: dict[str, Callable[[RunConfig], models.Model]] = {
@@ -68,12 +75,15 @@ def load_config(path: Path | None, **arguments: Any) -> RunConfig:
         try:
             values = tomllib.loads(path.read_text("utf-8"))
         except (OSError, ValueError) as error:
-            raise TrainingError(f"{path} cannot be read as TOML: {error}.") from error
+            raise TrainingError(
+                _("%(path)s cannot be read as TOML: %(error)s.") % {"path": path, "error": error}
+            ) from error
     known = {field.name: field.default for field in fields(RunConfig)}
     unknown = sorted(set(values) - set(known))
     if unknown:
         raise TrainingError(
-            f"{path} has unknown parameters: {', '.join(unknown)}. Known: {', '.join(known)}."
+            _("%(path)s has unknown parameters: %(unknown)s. Known: %(known)s.")
+            % {"path": path, "unknown": ", ".join(unknown), "known": ", ".join(known)}
         )
     values.update({name: value for name, value in arguments.items() if value is not None})
     try:
@@ -82,10 +92,12 @@ def load_config(path: Path | None, **arguments: Any) -> RunConfig:
             if isinstance(default, float) and type(value) is int:
                 values[name] = float(value)
             elif type(value) is not type(default) and not isinstance(default, tuple):
-                raise TypeError(f"{name} cannot be {value!r}")
+                raise TypeError(f"{name} = {value!r}")
         return RunConfig(**values)
     except (TypeError, ValueError) as error:
-        raise TrainingError(f"A parameter has a wrong type: {error}.") from error
+        raise TrainingError(
+            _("A parameter has a wrong type: %(error)s.") % {"error": error}
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -114,8 +126,10 @@ def train(
     little data and ``registry.RegistryError`` where ``name`` means another model.
     """
     if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", name):
-        raise TrainingError("A name has up to 128 letters, digits, dots, dashes and underscores.")
-    progress("reading trials")
+        raise TrainingError(
+            _("A name has up to 128 letters, digits, dots, dashes and underscores.")
+        )
+    progress(_("reading trials"))
     trials = snapshot.trials(source)
     train_part, test_part = evaluation.split_users(
         trials, seed=config.seed, share=config.test_share
@@ -124,10 +138,10 @@ def train(
     fitted: dict[str, models.Model] = {}
     predictions: dict[str, evaluation.Predictions] = {}
     for kind, build in MODELS.items():
-        progress(f"fitting {kind}")
+        progress(_("fitting %(model)s") % {"model": kind})
         fitted[kind] = build(config).fit(train_part)
         predictions[kind] = evaluation.predict(fitted[kind], test_part)
-    progress("evaluating")
+    progress(_("evaluating"))
     metrics = {
         "test": {**_size(test_part), "share_solved": _share_solved(test_part)},
         "models": evaluation.evaluate(
@@ -138,7 +152,7 @@ def train(
             bootstrap=config.bootstrap,
         ),
     }
-    progress("writing artefacts")
+    progress(_("writing artefacts"))
     params = fitted[config.model].params()
     files = {"model.json": _bytes(params), "metrics.json": _bytes(metrics)}
     manifest: dict[str, Any] = {
@@ -154,7 +168,7 @@ def train(
     manifest["name"] = name
     files["manifest.json"] = _bytes(manifest)
     target = directory / name
-    _, created = registry.register(
+    _version, created = registry.register(
         name=name,
         kind=config.model,
         metrics=metrics,
@@ -180,17 +194,27 @@ def code_version() -> str:
 
 
 def _require_enough(train: Sequence[Trial], test: Sequence[Trial], config: RunConfig) -> None:
-    for part, trials in (("training", train), ("test", test)):
+    for part, trials in ((_("training"), train), (_("test"), test)):
         size = _size(trials)
         if size["users"] < config.min_users or size["trials"] < config.min_trials:
             raise TrainingError(
-                f"Too little data: the {part} part has {size['trials']} trials of {size['users']} "
-                f"players, and needs {config.min_trials} of {config.min_users}. Collect more play, "
-                "or lower min_users and min_trials."
+                _(
+                    "Too little data: the %(part)s part has %(trials)d trials of %(users)d players, "
+                    "and needs %(min_trials)d of %(min_users)d. Collect more play, or lower "
+                    "min_users and min_trials."
+                )
+                % {
+                    "part": part,
+                    "trials": size["trials"],
+                    "users": size["users"],
+                    "min_trials": config.min_trials,
+                    "min_users": config.min_users,
+                }
             )
         if len({models.outcome(trial) for trial in trials}) < 2:
             raise TrainingError(
-                f"Too little data: every trial of the {part} part has the same outcome."
+                _("Too little data: every trial of the %(part)s part has the same outcome.")
+                % {"part": part}
             )
 
 

@@ -21,6 +21,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from django.utils.translation import gettext as _
+
 from telemetry.client import NoRedirect
 from telemetry.wire import Trial, trial_of
 
@@ -97,7 +99,10 @@ def from_file(path: Path, *, as_of: int | None = None) -> Iterator[dict[str, Any
                 row = canonical({"seq": number, **event})
                 rows.setdefault(str(row["event_id"]), row)
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SnapshotError(f"{path} is not a file of exported events: {error!r}.") from error
+        raise SnapshotError(
+            _("%(path)s is not a file of exported events: %(error)r.")
+            % {"path": path, "error": error}
+        ) from error
     for row in sorted(rows.values(), key=lambda one: one["seq"]):
         if as_of is None or row["seq"] <= as_of:
             yield row
@@ -112,7 +117,7 @@ def from_export(
     """
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in ("http", "https"):
-        raise SnapshotError("The address of the export must start with http:// or https://.")
+        raise SnapshotError(_("The address of the export must start with http:// or https://."))
     path = parts.path if parts.path.endswith("/export/raw") else "/v1/export/raw"
     opener = urllib.request.build_opener(NoRedirect)  # a redirect would take the key elsewhere
     after: int | None = 0
@@ -127,11 +132,13 @@ def from_export(
         except urllib.error.HTTPError as error:
             with error:
                 raise SnapshotError(
-                    f"The export of {parts.netloc} answered {error.code}."
+                    _("The export of %(host)s answered %(status)d.")
+                    % {"host": parts.netloc, "status": error.code}
                 ) from error
         except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
             raise SnapshotError(
-                f"The export of {parts.netloc} cannot be read: {error!r}."
+                _("The export of %(host)s cannot be read: %(error)r.")
+                % {"host": parts.netloc, "error": error}
             ) from error
         for row in rows:
             if as_of is not None and row["seq"] > as_of:
@@ -177,7 +184,7 @@ def trials(snapshot: Snapshot) -> list[Trial]:
             if trial is not None:
                 found.append((datetime.fromisoformat(row["effective_ts"]), row["seq"], trial))
     found.sort(key=lambda one: one[:2])
-    return [trial for _, _, trial in found]
+    return [trial for _moment, _seq, trial in found]
 
 
 def _open(path: Path) -> IO[str]:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from tqdm import tqdm
 
 from telemetry.client import DEFAULT_API_KEY, DEFAULT_URL
@@ -19,7 +21,7 @@ from telemetry.simulation import Config, simulate
 
 
 class Command(BaseCommand):
-    help = (
+    help = gettext_lazy(  # type: ignore[assignment]
         "Plays a realistic, seeded population (ability, speed, fatigue, lapses, bots, repeats) "
         "through the game client over HTTP. The same seed and end give the same events, so a second "
         "run only sends duplicates."
@@ -28,7 +30,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--players", type=int, default=500)
-        parser.add_argument("--trials", type=int, default=200, help="Trials of each player.")
+        parser.add_argument("--trials", type=int, default=200, help=_("Trials of each player."))
         parser.add_argument(
             "--url", default=os.environ.get("NEUROGAME_TELEMETRY_URL") or DEFAULT_URL
         )
@@ -36,15 +38,23 @@ class Command(BaseCommand):
             "--api-key", default=os.environ.get("NEUROGAME_TELEMETRY_API_KEY") or DEFAULT_API_KEY
         )
         parser.add_argument("--seed", type=int, default=1)
-        parser.add_argument("--days", type=int, default=7, help="Days over which play is spread.")
         parser.add_argument(
-            "--end", help="When play is over, as ISO 8601 in UTC; by default this hour's beginning."
+            "--days", type=int, default=7, help=_("Days over which play is spread.")
+        )
+        parser.add_argument(
+            "--end",
+            help=_("When play is over, as ISO 8601 in UTC; by default this hour's beginning."),
         )
         parser.add_argument("--processes", type=int, default=1)
         parser.add_argument(
-            "--timeout", type=float, default=30.0, help="Seconds that each client waits at its end."
+            "--timeout",
+            type=float,
+            default=30.0,
+            help=_("Seconds that each client waits at its end."),
         )
-        parser.add_argument("--truth", type=Path, help="Write what was planted to this JSON file.")
+        parser.add_argument(
+            "--truth", type=Path, help=_("Write what was planted to this JSON file.")
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -56,14 +66,16 @@ class Command(BaseCommand):
                 end=self._end(options["end"]),
             )
         except ValueError as error:
-            raise CommandError(f"These parameters cannot be played: {error}.")
+            raise CommandError(
+                _("These parameters cannot be played: %(error)s.") % {"error": error}
+            )
         began = time.monotonic()
         with (
             tempfile.TemporaryDirectory(prefix="neurogame-simulation-") as spool,
             tqdm(
                 total=config.players * config.trials,
-                unit="event",
-                desc="playing",
+                unit=_("event"),
+                desc=_("playing"),
                 disable=options["verbosity"] == 0 or None,
             ) as bar,
         ):
@@ -79,18 +91,15 @@ class Command(BaseCommand):
         if options["truth"]:
             options["truth"].write_text(json.dumps(delivery.truth, indent=1, sort_keys=True) + "\n")
         totals, counts = delivery.truth["totals"], delivery.counts
-        seconds = time.monotonic() - began
-        summary = (
-            f"{totals['players']} players, {totals['tasks']} trials "
-            f"({totals['correct']} correct, {totals['timeouts']} timeouts), "
-            f"{counts['sent']} events sent with {totals['repeats']} repeats: "
-            f"{counts['delivered']} delivered, of these {counts['duplicate']} duplicates "
-            f"and {counts['quarantined']} quarantined, in {seconds:.1f} s"
-        )
+        summary = _(
+            "%(players)d players, %(tasks)d trials (%(correct)d correct, %(timeouts)d timeouts), "
+            "%(sent)d events sent with %(repeats)d repeats: %(delivered)d delivered, of these "
+            "%(duplicate)d duplicates and %(quarantined)d quarantined, in %(seconds).1f s"
+        ) % {**totals, **counts, "seconds": time.monotonic() - began}
         if not delivery.complete:
             raise CommandError(
-                f"Not everything was delivered. {summary}. Last error: "
-                f"{delivery.last_error or 'none'}."
+                _("Not everything was delivered. %(summary)s. Last error: %(error)s.")
+                % {"summary": summary, "error": delivery.last_error or _("none")}
             )
         self.stdout.write(self.style.SUCCESS(summary + "."))
 

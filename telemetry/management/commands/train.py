@@ -11,6 +11,8 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from tqdm import tqdm
 
 from telemetry.training import snapshot
@@ -19,7 +21,7 @@ from telemetry.training.run import Run, RunConfig, TrainingError, load_config, t
 
 
 class Command(BaseCommand):
-    help = (
+    help = gettext_lazy(  # type: ignore[assignment]
         "Takes a snapshot of the events, fits the item-mean baseline and the Elo model, evaluates "
         "both on players that were not trained on, writes JSON artefacts and registers the model "
         "version. Parameters come from defaults, then --config (or the file named by RUN_CONFIG), "
@@ -27,14 +29,16 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        source = parser.add_argument_group("where the events come from (default: this database)")
-        source.add_argument("--snapshot", type=Path, help="An NDJSON export or earlier snapshot.")
-        source.add_argument("--url", help="Another server; its export endpoint is read.")
+        source = parser.add_argument_group(_("where the events come from (default: this database)"))
+        source.add_argument(
+            "--snapshot", type=Path, help=_("An NDJSON export or earlier snapshot.")
+        )
+        source.add_argument("--url", help=_("Another server; its export endpoint is read."))
         source.add_argument("--api-key", default=os.environ.get("NEUROGAME_API_KEY", ""))
-        source.add_argument("--as-of", type=int, help="The last seq to include.")
-        run = parser.add_argument_group("the run")
-        run.add_argument("--config", type=Path, help="TOML file of parameters.")
-        run.add_argument("--model", help="Which model to register: elo or item_mean.")
+        source.add_argument("--as-of", type=int, help=_("The last seq to include."))
+        run = parser.add_argument_group(_("the run"))
+        run.add_argument("--config", type=Path, help=_("TOML file of parameters."))
+        run.add_argument("--model", help=_("Which model to register: elo or item_mean."))
         run.add_argument("--seed", type=int)
         run.add_argument("--test-share", type=float)
         run.add_argument("--elo-user-gain", type=float, nargs=2, metavar=("A", "B"))
@@ -44,14 +48,14 @@ class Command(BaseCommand):
         run.add_argument("--bootstrap", type=int)
         run.add_argument("--min-users", type=int)
         run.add_argument("--min-trials", type=int)
-        run.add_argument("--name", default="", help="Name of the version; default: by content.")
+        run.add_argument("--name", default="", help=_("Name of the version; default: by content."))
         run.add_argument(
-            "--out", type=Path, help="Where artefacts go; default: models/ beside the database."
+            "--out", type=Path, help=_("Where artefacts go; default: models/ beside the database.")
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["snapshot"] and options["url"]:
-            raise CommandError("Give --snapshot or --url, not both.")
+            raise CommandError(_("Give --snapshot or --url, not both."))
         quiet = options["verbosity"] == 0 or None
         out = options["out"] or Path(settings.DATA_DIR) / "models"
         environment = os.environ.get("RUN_CONFIG")
@@ -62,7 +66,7 @@ class Command(BaseCommand):
             source = snapshot.write(
                 self._counted(self._rows(options), quiet), out.parent / "snapshots"
             )
-            with tqdm(total=5, desc="training", disable=quiet) as bar:
+            with tqdm(total=5, desc=_("training"), disable=quiet) as bar:
 
                 def progress(step: str) -> None:
                     bar.update()
@@ -91,27 +95,31 @@ class Command(BaseCommand):
     def _counted(
         self, rows: Iterable[dict[str, Any]], quiet: bool | None
     ) -> Iterator[dict[str, Any]]:
-        yield from tqdm(rows, desc="snapshot", unit="event", disable=quiet)
+        yield from tqdm(rows, desc=_("snapshot"), unit=_("event"), disable=quiet)
 
     def _report(self, run: Run, kind: str) -> None:
         mine = run.metrics["models"][kind]
-        figures = ", ".join(
-            f"{label} {mine[metric]['value']:.4f}"
-            for metric, label in (("auc", "AUC"), ("log_loss", "log-loss"), ("ece", "ECE"))
-        )
-        gain = mine.get("gain")
-        against = (
-            f", AUC {gain['auc']['value']:+.4f} over the item mean "
-            f"(95 % {gain['auc']['low']} to {gain['auc']['high']})"
-            if gain
-            else ""
-        )
-        test = run.manifest["test"]
-        self.stdout.write(
-            self.style.SUCCESS(
-                f"{run.name} {'registered' if run.created else 'was registered already'}: {figures}"
-                f"{against}, on {test['trials']} trials of {test['users']} unseen players. "
-                f"Snapshot {run.manifest['snapshot']['sha256'][:12]} of "
-                f"{run.manifest['snapshot']['rows']} events. Artefacts in {run.directory}."
+        values = {
+            "name": run.name,
+            "auc": mine["auc"]["value"],
+            "log_loss": mine["log_loss"]["value"],
+            "ece": mine["ece"]["value"],
+            "trials": run.manifest["test"]["trials"],
+            "users": run.manifest["test"]["users"],
+            "sha": run.manifest["snapshot"]["sha256"][:12],
+            "rows": run.manifest["snapshot"]["rows"],
+            "directory": run.directory,
+        }
+        state = _("%(name)s registered") if run.created else _("%(name)s was registered already")
+        parts = [
+            (state + ": AUC %(auc).4f, log-loss %(log_loss).4f, ECE %(ece).4f") % values,
+            _("on %(trials)d trials of %(users)d unseen players") % values,
+        ]
+        if "gain" in mine:
+            gain = mine["gain"]["auc"]
+            parts.insert(
+                1,
+                _("AUC %(value)+.4f over the item mean (95 %% %(low)s to %(high)s)") % gain,
             )
-        )
+        end = _("Snapshot %(sha)s of %(rows)d events. Artefacts in %(directory)s.") % values
+        self.stdout.write(self.style.SUCCESS(", ".join(parts) + ". " + end))
