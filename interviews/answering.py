@@ -147,7 +147,7 @@ class Engine:
         try:
             while True:
                 self._again.discard(session_id)
-                reply = await self.database(self._claim, session_id)
+                reply = await self.database(self._take, session_id)
                 if reply is not None:
                     await self._answer(reply)
                 elif session_id not in self._again:
@@ -161,7 +161,6 @@ class Engine:
         live = self.outbox.open(reply)
         try:
             try:
-                await self.database(_announce, reply)
                 await self.speaker.speak(reply, live)
             except LeaseLost:
                 logger.info("reply %s is streamed elsewhere", reply.pk)
@@ -198,6 +197,13 @@ class Engine:
         leased = leased.exclude(lease_until=None)
         if leased.exists():
             leased.update(lease_until=None)
+
+    def _take(self, session_id: Any) -> Message | None:
+        """Claim the next reply of a session and let it be seen that it comes."""
+        reply = self._claim(session_id)
+        if reply is not None:
+            _announce(reply)
+        return reply
 
     def _claim(self, session_id: Any) -> Message | None:
         """Lease the oldest pending reply of a session; None when there is none to be had."""

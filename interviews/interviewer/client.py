@@ -26,6 +26,8 @@ from interviews.interviewer.thinking import ThinkFilter
 logger = logging.getLogger(__name__)
 
 ChatMessages = list[dict[str, str]]
+Limits = tuple[float, float]
+"""When the first token and when the whole reply has to be there, on the monotonic clock."""
 
 TRIES = 3
 MAX_REPLY_CHARS = 16_000
@@ -147,25 +149,27 @@ class ModelClient:
     ) -> AsyncIterator[str]:
         """The visible text of a reply, piece by piece.
 
-        Retries happen only before the first piece; `lead` drops white space before it. Raises
-        `InterviewerError` for every kind of failure, before or after the first piece.
+        Retries happen only before the first piece, and within the time that the first token may
+        take; `lead` drops white space before it. Raises `InterviewerError` for every kind of
+        failure, before or after the first piece.
         """
         if self._sdk is None:
             self._sdk = await asyncio.to_thread(_sdk_for, self.endpoint)
         give_up = time.monotonic() + self.endpoint.timeout_s
+        first_by = min(give_up, time.monotonic() + self.endpoint.first_token_timeout_s)
         attempt = 0
         while True:
             attempt += 1
             started = False
             call = CallRecord(self.endpoint.model, attempt)
             try:
-                async for piece in self._call(messages, call, give_up, lead):
+                async for piece in self._call(messages, call, (first_by, give_up), lead):
                     started = True
                     yield piece
                 return
             except InterviewerError as error:
                 wait = self._pause(error, attempt)
-                late = time.monotonic() + wait >= give_up
+                late = time.monotonic() + wait >= first_by
                 if started or error.permanent or attempt >= tries or late:
                     raise
             finally:
@@ -184,13 +188,13 @@ class ModelClient:
         return self.endpoint.backoff_s * 2 ** (attempt - 1) * (0.5 + self._chance())
 
     async def _call(
-        self, messages: ChatMessages, call: CallRecord, give_up: float, lead: bool
+        self, messages: ChatMessages, call: CallRecord, limits: Limits, lead: bool
     ) -> AsyncIterator[str]:
         """One HTTP call, recorded in `call`, its failures as `InterviewerError`."""
         began = time.monotonic()
         call.outcome = "cancelled"
         try:
-            async for piece in self._pieces(messages, call, began, give_up, lead):
+            async for piece in self._pieces(messages, call, began, limits, lead):
                 yield piece
             call.outcome = "ok"
         except InterviewerError as error:
@@ -206,9 +210,9 @@ class ModelClient:
             call.latency_ms = _ms(began)
 
     async def _pieces(
-        self, messages: ChatMessages, call: CallRecord, began: float, give_up: float, lead: bool
+        self, messages: ChatMessages, call: CallRecord, began: float, limits: Limits, lead: bool
     ) -> AsyncIterator[str]:
-        first_by = min(give_up, began + self.endpoint.first_token_timeout_s)
+        first_by, give_up = limits
         response = await _within(first_by, self._request(messages), "first_token_timeout")
         thinking = ThinkFilter(lead=lead)
         chunks = aiter(response)

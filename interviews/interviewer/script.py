@@ -149,9 +149,10 @@ def _explain(voice: Voice, intent: Intent) -> Scripted:
     if task.tests:
         first = task.tests[0]
         example = voice.say("explain.example", **_given(voice, first))
-    return Scripted(
-        voice.say("explain", title=task.title, gist=gist(task.statement), example=example), intent
-    )
+    text = voice.say("explain", title=task.title, gist=gist(task.statement), example=example)
+    if example:
+        text = text.replace(f"{example} ", example)
+    return Scripted(text, intent)
 
 
 def _given(voice: Voice, test: TestView) -> dict[str, str]:

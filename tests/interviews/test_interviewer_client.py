@@ -190,14 +190,14 @@ async def test_no_first_token_in_time(model):
     model.does(lambda answer: (answer.begin(), time.sleep(2)))
     began = time.monotonic()
     seen = await talk(model, first_token_timeout_s=0.2, timeout_s=0.5)
-    assert seen.outcomes[0] == "first_token_timeout"
+    assert seen.outcomes == ["first_token_timeout"]
     assert time.monotonic() - began < 1.5
 
 
 async def test_a_server_that_never_answers_the_headers(model):
     model.does(lambda _answer: time.sleep(2))
-    seen = await talk(model, first_token_timeout_s=0.2, timeout_s=0.3)
-    assert seen.outcomes[0] == "first_token_timeout"
+    seen = await talk(model, first_token_timeout_s=0.2)
+    assert seen.outcomes == ["first_token_timeout"]
 
 
 async def test_an_endless_reply_is_cut(model, monkeypatch):
