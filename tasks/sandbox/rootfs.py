@@ -30,6 +30,7 @@ PRLIMIT = "usr/lib/judge/prlimit"
 BASES = ("/var/cache", "/var/tmp", "/tmp")  # noqa: S108
 _WANTED_OPTIONS = ("--args", "--json-status-fd", "--block-fd", "--perms", "--size")
 _BWRAP = "bwrap/package/bin/bwrap"
+_UNFINISHED = "building-"
 _KEPT_S = 24 * 3600
 _ACCOUNT = "runner:x:1000:1000:runner:/w:/usr/sbin/nologin\n"
 _GROUP = "runner:x:1000:\n"
@@ -201,15 +202,20 @@ def _open_or_build(
     final = home / key
     with contextlib.suppress(OSError):
         return RootFilesystem(final, system)
-    building = Path(tempfile.mkdtemp(dir=home, prefix="building-"))
+    building = Path(tempfile.mkdtemp(dir=home, prefix=_UNFINISHED))
+    held = os.open(building, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        fcntl.flock(held, fcntl.LOCK_SH)
         _build(building, parts, system)
+        with contextlib.suppress(OSError):  # another process was faster
+            return RootFilesystem(final, system)
         if final.exists():
             final.rename(home / f"broken-{building.name}")
-        with contextlib.suppress(OSError):  # another process was faster
+        with contextlib.suppress(OSError):
             building.rename(final)
         return RootFilesystem(final, system)
     finally:
+        os.close(held)
         shutil.rmtree(building, ignore_errors=True)
         _prune(home, keep=final)
 
@@ -272,9 +278,10 @@ def _verify(directory: Path) -> None:
 
 
 def _prune(home: Path, *, keep: Path) -> None:
-    """Remove copies that no process holds and none has opened for a day."""
+    """Remove copies that no process holds: unfinished ones soon, others unused for a day."""
     for directory in home.iterdir():
-        if directory == keep or not directory.is_dir() or _age_s(directory) < _KEPT_S:
+        kept_s = 60 if directory.name.startswith(_UNFINISHED) else _KEPT_S
+        if directory == keep or not directory.is_dir() or _age_s(directory) < kept_s:
             continue
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:

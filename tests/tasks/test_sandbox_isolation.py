@@ -304,6 +304,18 @@ def test_root_is_built_once_and_again_when_it_is_damaged(base):
     third.close()
 
 
+def test_roots_made_at_the_same_time_are_one(base):
+    parts = [([Path(__file__)], small)]
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda _: rootfs.prepare(parts, bases=[str(base)]), range(4)))
+    assert len({copy.root for copy in made}) == 1
+    assert (made[0].root / "etc/small").read_text() == "small\n"
+    for copy in made:
+        copy.close()
+    (home,) = base.iterdir()
+    assert [path.name for path in home.iterdir() if path.name.startswith("building")] == []
+
+
 def test_copy_in_use_is_kept_and_an_old_one_is_removed(base):
     held = rootfs.prepare([([Path(__file__)], small)], bases=[str(base)])
     other = rootfs.prepare([([Path(rootfs.__file__)], small)], bases=[str(base)])
