@@ -1,0 +1,361 @@
+"""The candidate's page in a browser, against the served product and the real sandbox."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+
+import pytest
+
+from interviews.models import Consent, InterviewSession, Message
+from tasks.models import Assignment, Attempt, CodingTask, Draft
+from telemetry.models import AntiCheatSignal
+from tests.browser import DESKTOP, PHONE, browser, overflow, site, violations
+from tests.interviews.chat_tools import make_session, until
+from tests.tasks.factories import RIGHT, WRONG, TaskFactory
+
+__all__ = ["browser", "site"]
+
+
+@pytest.fixture
+def bank(transactional_db):
+    return [TaskFactory(difficulty=step / 2) for step in range(-2, 3)]
+
+
+@pytest.fixture
+def session(candidate, bank):
+    started = make_session(candidate)
+    Consent.objects.create(session=started, version="test", signals=True, taken_by="candidate")
+    return started
+
+
+def opened(page):
+    """The page once the task and the editor are there."""
+    page.goto("/interview/")
+    page.wait_for_selector('#workspace[aria-busy="false"]')
+    return page
+
+
+def write(page, code):
+    """Replace the editor's text by typing, as a person does (the editor indents by itself)."""
+    page.click(".cm-content")
+    page.keyboard.press("Control+A")
+    page.keyboard.press("Delete")
+    page.keyboard.insert_text(code)
+
+
+def code_of(page) -> str:
+    return "\n".join(page.locator(".cm-line").all_inner_texts()).replace("​", "")
+
+
+def test_a_candidate_walks_from_registering_to_the_end(site, bank):
+    page = site.visitor()
+    page.goto("/interview/")
+    page.fill("#register-nickname", "grace")
+    page.fill("#register-password", "correct horse 9")
+    page.get_by_role("button", name="Register").click()
+    page.get_by_label("Algorithms").check()
+    page.get_by_label("Yes, record the signals").check()
+    page.get_by_role("button", name="Start the interview").click()
+    page.wait_for_selector('#workspace[aria-busy="false"]')
+    first = page.inner_text("#task-title")
+    assert first == "Sum"
+    assert page.locator("#statement strong").inner_text() == "two"
+    session = InterviewSession.objects.get()
+
+    write(page, WRONG)
+    page.get_by_role("button", name="Check solution").click()
+    page.get_by_text("Hidden tests: only passed or failed is shown").wait_for()
+    assert "Wrong answer" in page.inner_text(".result__head")
+    assert "2 of 3 tests passed" in page.inner_text(".result__head")
+    assert "hidden-2: Wrong answer" in page.inner_text(".hidden-tests")
+    assert page.inner_text("#attempts") == "4 attempts left"
+
+    write(page, RIGHT)
+    page.keyboard.press("Control+Shift+Enter")
+    page.locator(".result__head .badge--AC").wait_for()
+    page.get_by_role("button", name="Next task").first.click()
+    page.locator("#attempts", has_text="5 attempts left").wait_for()
+    given = list(Assignment.objects.order_by("order"))
+    assert [assignment.close_reason for assignment in given] == ["accepted", ""]
+    assert given[0].task_id != given[1].task_id
+    assert Attempt.objects.filter(assignment=given[0]).count() == 2
+
+    page.get_by_role("button", name="Finish", exact=True).click()
+    page.locator("dialog").get_by_role("button", name="Finish").click()
+    page.wait_for_url(f"**/interview/?session={session.pk}")
+    assert "Thank you" in page.inner_text("h1")
+    session.refresh_from_db()
+    assert session.state == "finished"
+    assert site.trouble == []
+
+
+def test_a_reply_arrives_in_pieces_and_is_in_the_history(site, session, candidate, settings):
+    page = opened(site.visitor(candidate))
+    page.evaluate(
+        """() => {
+          window.lengths = [];
+          new MutationObserver(() => {
+            const texts = document.querySelectorAll('.message:not(.message--mine) .message__text');
+            const length = [...texts].at(-1)?.innerText.length ?? 0;
+            if (length !== window.lengths.at(-1)) window.lengths.push(length);
+          }).observe(document.querySelector('#chat-log'),
+            { childList: true, subtree: true, characterData: true });
+        }"""
+    )
+    page.fill("#chat-text", "Can you give me a hint?")
+    page.keyboard.press("Enter")
+    reply = until(
+        lambda: Message.objects.filter(
+            session=session, role="interviewer", kind="chat", status="complete"
+        ).first()
+    )
+    words = reply.text.split()[-1]
+    page.locator(".message__text", has_text=words).last.wait_for()
+    assert len(page.evaluate("window.lengths")) > 3
+    assert Message.objects.filter(session=session, role="candidate").count() == 1
+
+    page.reload()
+    page.locator(".message--mine", has_text="Can you give me a hint?").wait_for()
+    assert page.locator(".message--mine").count() == 1
+    assert page.locator(".message:not(.message--mine)", has_text=words).count() == 1
+    assert site.trouble == []
+
+
+def test_a_message_sent_offline_goes_out_once_when_the_network_is_back(site, session, candidate):
+    page = opened(site.visitor(candidate))
+    page.context.set_offline(True)
+    page.fill("#chat-text", "Are you there?")
+    page.keyboard.press("Enter")
+    page.get_by_text("No connection. Go on working").wait_for()
+    page.context.set_offline(False)
+    until(lambda: Message.objects.filter(session=session, text="Are you there?").count() == 1)
+    page.locator(".message__note:visible").wait_for(state="detached")
+    page.reload()
+    page.locator(".message--mine", has_text="Are you there?").wait_for()
+    assert page.locator(".message--mine").count() == 1
+
+
+def test_a_reload_and_another_computer_lose_no_code(site, session, candidate):
+    page = opened(site.visitor(candidate))
+    write(page, "print('kept')")
+    page.locator("#save-state", has_text="Saved").wait_for()
+    assert Draft.objects.get().code == "print('kept')"
+    page.reload()
+    page.locator(".cm-line", has_text="print('kept')").wait_for()
+    other = opened(site.visitor(candidate))
+    assert code_of(other) == "print('kept')"
+
+
+def test_code_written_offline_is_kept_and_saved_later(site, session, candidate):
+    page = opened(site.visitor(candidate))
+    page.context.set_offline(True)
+    write(page, "print('on the train')")
+    page.get_by_text("Kept in this browser").wait_for()
+    page.context.set_offline(False)
+    until(lambda: Draft.objects.filter(code="print('on the train')").exists())
+    page.locator("#save-state", has_text="Saved").wait_for()
+
+
+@pytest.mark.parametrize(
+    ("button", "kept"), [("Keep mine", "print('mine')"), ("Take the other one", "print('theirs')")]
+)
+def test_two_tabs_never_overwrite_each_other_silently(site, session, candidate, button, kept):
+    mine, theirs = opened(site.visitor(candidate)), opened(site.visitor(candidate))
+    write(theirs, "print('theirs')")
+    until(lambda: Draft.objects.filter(code="print('theirs')").exists())
+    write(mine, "print('mine')")
+    mine.get_by_role("heading", name="Two versions of your code").wait_for()
+    assert "print('theirs')" in mine.inner_text("dialog")
+    mine.get_by_role("button", name=button).click()
+    until(lambda: Draft.objects.filter(code=kept).exists())
+    mine.locator("#save-state", has_text="Saved").wait_for()
+    assert code_of(mine) == kept
+
+
+def test_a_run_on_own_input_shows_what_was_printed(site, session, candidate):
+    page = opened(site.visitor(candidate))
+    write(page, RIGHT)
+    page.get_by_role("button", name="Own input").click()
+    page.fill("#own-input", "20 22\n")
+    page.get_by_role("button", name="Run with this input").click()
+    page.locator(".result__out pre").wait_for()
+    assert page.inner_text(".result__out pre").strip() == "42"
+    assert Attempt.objects.count() == 0
+
+
+def test_a_program_that_is_wrong_on_an_example_shows_where(site, session, candidate):
+    page = opened(site.visitor(candidate))
+    write(page, "input()\nprint(3)")
+    page.get_by_role("button", name="Run examples").click()
+    page.locator(".result__head .badge--WA").wait_for()
+    assert page.locator("details.test[open] .diff--expected mark").inner_text() == "4"
+    assert page.locator("details.test[open] .diff:not(.diff--expected) mark").inner_text() == "3"
+
+
+def test_skipping_asks_first(site, session, candidate):
+    page = opened(site.visitor(candidate))
+    page.get_by_role("button", name="Skip this task").click()
+    page.get_by_role("button", name="Stay with it").click()
+    assert not Assignment.objects.filter(close_reason="skipped").exists()
+    page.get_by_role("button", name="Skip this task").click()
+    page.get_by_role("button", name="Skip it").click()
+    until(lambda: Assignment.objects.filter(close_reason="skipped").count() == 1)
+    page.get_by_text("Task 2", exact=True).wait_for()
+
+
+def test_running_too_often_counts_down(site, session, candidate, settings):
+    settings.THROTTLES = {**settings.THROTTLES, "judge": (1, 60)}
+    page = opened(site.visitor(candidate))
+    run = page.locator("#run")
+    run.click()
+    page.locator(".result__head").wait_for()
+    run.click()
+    page.get_by_text("That was too fast.").wait_for()
+    assert re.fullmatch(r"Run examples \(\d+\)", run.inner_text())
+    assert run.is_disabled()
+
+
+def test_the_editor_is_no_trap_for_the_keyboard(site, session, candidate):
+    page = opened(site.visitor(candidate))
+    page.focus(".cm-content")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.classList.contains('cm-content')")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "run"
+    page.uncheck("#tab-indents")
+    page.focus(".cm-content")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "run"
+    hint = page.get_attribute(".cm-content", "aria-describedby")
+    assert "leaves the editor" in page.inner_text(f"#{hint}")
+
+
+# --- Signals ----------------------------------------------------------------------------------
+
+PASTE = """([selector, text]) => {
+  const data = new DataTransfer();
+  data.setData('text/plain', text);
+  document.querySelector(selector).dispatchEvent(new ClipboardEvent('paste',
+    { clipboardData: data, bubbles: true, cancelable: true }));
+}"""
+
+
+def signals(session, kind):
+    return list(AntiCheatSignal.objects.filter(session=session, type=kind).order_by("pk"))
+
+
+def test_a_paste_from_elsewhere_is_told_from_one_of_the_page(site, session, candidate):
+    page = opened(site.visitor(candidate))
+    foreign = "print('from elsewhere')\n" * 3
+    page.evaluate(PASTE, [".cm-content", foreign])
+    page.evaluate(
+        "getSelection().selectAllChildren(document.querySelector('#statement'));"
+        " document.execCommand('copy')"
+    )
+    statement = page.evaluate("getSelection().toString()")
+    page.evaluate(PASTE, [".cm-content", statement])
+    pastes = until(lambda: len(found := signals(session, "paste")) == 2 and found, 20)
+    assert [paste.payload["source"] for paste in pastes] == ["external", "internal"]
+    assert pastes[0].payload["chars"] == len(foreign)
+    assert pastes[0].payload["sha256"] == hashlib.sha256(foreign.encode()).hexdigest()
+    assert pastes[0].payload["text"] == foreign
+    assert pastes[0].payload["place"] == "editor"
+    assert len(signals(session, "task_text_copy")) == 1
+
+
+def test_typing_is_recorded_for_playback(site, session, candidate):
+    page = opened(site.visitor(candidate))
+    page.click(".cm-content")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("x = 1")
+    page.locator("#save-state", has_text="Saved").wait_for()
+    until(lambda: any("edits" in edit.payload for edit in signals(session, "edit")), 20)
+    edits = signals(session, "edit")
+    assert edits[0].payload["origin"] == "open"
+    code = edits[0].payload["text"]
+    for edit in edits[1:]:
+        for _at, start, end, text, *_rest in edit.payload["edits"]:
+            code = code[:start] + text + code[end:]
+    assert code == "x = 1"
+
+
+def test_signals_survive_a_lost_connection_and_a_reload(site, session, candidate):
+    page = opened(site.visitor(candidate))
+    page.context.set_offline(True)
+    page.evaluate(PASTE, [".cm-content", "offline paste"])
+    until(lambda: "offline paste" in page.evaluate("JSON.stringify({...localStorage})"))
+    page.context.set_offline(False)
+    opened(page)
+    found = until(lambda: signals(session, "paste"), 20)
+    assert [paste.payload["text"] for paste in found] == ["offline paste"]
+
+
+def test_without_consent_nothing_is_recorded(site, session, candidate):
+    Consent.objects.update(signals=False)
+    page = opened(site.visitor(candidate))
+    sent = []
+    page.on("request", lambda request: sent.append(request.url))
+    page.evaluate(PASTE, [".cm-content", "secret"])
+    page.click(".cm-content")
+    page.keyboard.type("x = 1")
+    page.locator("#save-state", has_text="Saved").wait_for()
+    page.reload()
+    page.wait_for_selector('#workspace[aria-busy="false"]')
+    kept = json.dumps(page.evaluate("Object.keys(localStorage)"))
+    assert not [url for url in sent if "anticheat" in url]
+    assert "signals" not in kept
+    assert not AntiCheatSignal.objects.exists()
+
+
+# --- For everyone -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("size", "scheme", "locale"),
+    [
+        pytest.param(DESKTOP, "light", "en", id="desktop-light-en"),
+        pytest.param(DESKTOP, "dark", "ru", id="desktop-dark-ru"),
+        pytest.param(PHONE, "light", "ru", id="phone-light-ru"),
+        pytest.param(PHONE, "dark", "en", id="phone-dark-en"),
+    ],
+)
+def test_every_state_of_the_page_is_accessible(site, bank, make_user, size, scheme, locale):
+    user = make_user("lovelace")
+    options = {"viewport": size, "color_scheme": scheme, "locale": locale}
+    seen = []
+
+    def look(page, name):
+        seen.extend(f"{name}: {line}" for line in violations(page))
+        if overflow(page):
+            seen.append(f"{name}: {overflow(page)} px too wide")
+
+    visitor = site.visitor(**options)
+    for path in ("/", "/interview/", "/play/", "/accounts/password_reset/", "/nowhere"):
+        visitor.goto(path)
+        look(visitor, path)
+    page = site.visitor(user, **options)
+    page.goto("/interview/")
+    look(page, "start")
+    page.click("#start")
+    look(page, "start with an error")
+
+    session = make_session(user)
+    opened(page)
+    for view in ("task", "code", "chat"):
+        tab = page.locator(f'[data-show="{view}"]')
+        if tab.is_visible():
+            tab.click()
+        if view == "code":
+            page.click("#check")
+            page.locator(".hidden-tests").wait_for()
+        look(page, view)
+    page.click("#finish")
+    look(page, "dialog")
+    page.locator("dialog button[value=yes]").click()
+    page.wait_for_url(f"**session={session.pk}")
+    look(page, "finished")
+    assert seen == []
+    assert CodingTask.objects.count() == len(bank)
