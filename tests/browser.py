@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings as django_settings
@@ -66,6 +67,10 @@ class Site:
         page.set_default_timeout(20_000)
         self.watch(page)
         return page
+
+    def api(self, path: str) -> Any:
+        """What the API answers to anybody."""
+        return httpx.get(self.url + path, timeout=30).json()
 
     def watch(self, page: Page) -> None:
         page.on("pageerror", lambda error: self.trouble.append(str(error)))
