@@ -9,9 +9,30 @@ class InterviewsConfig(AppConfig):
     verbose_name = _("Interviews")
 
     def ready(self) -> None:
-        from django.conf import settings
+        from interviews import answering
+        from interviews import chat as _connects_receivers  # noqa: F401
+        from neurogame import health, lifecycle
 
-        from neurogame import health
+        lifecycle.on_start(answering.ensure_started)
+        lifecycle.on_stop(answering.stop)
 
-        health.register("bus", lambda: "redis" if settings.REDIS_URL else "memory")
-        health.register("llm", lambda: "configured" if settings.OPENAI_API_KEY else "scripted")
+        health.register("bus", bus)
+        health.register("llm", interviewer)
+
+
+def bus() -> str:
+    """What carries messages between processes; raises when Redis is set but does not answer."""
+    from django.conf import settings
+    from django.core.cache import cache
+
+    if not settings.REDIS_URL:
+        return "memory"
+    cache.get("health")
+    return "redis"
+
+
+def interviewer() -> str:
+    """Who answers: a model, which is never called for this, or the script."""
+    from django.conf import settings
+
+    return "configured" if settings.OPENAI_API_KEY else "scripted"

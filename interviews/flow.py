@@ -195,6 +195,9 @@ def end(session: InterviewSession, reason: str, *, at: datetime | None = None) -
         )
         session.refresh_from_db()
         if ended:
+            from interviews import chat  # it numbers its messages with `next_seq`
+
+            transaction.on_commit(lambda: chat.close_conversation(session))
             task_flow.settle(session, max(at, timezone.now()))
             task_flow.update_ability(session)
     return bool(ended)

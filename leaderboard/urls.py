@@ -9,5 +9,4 @@ from leaderboard import api, views
 urlpatterns = [
     path("leaderboard/", views.board, name="leaderboard"),
     path("v1/leaderboard", api.LeaderboardView.as_view(), name="leaderboard-api"),
-    path("v1/leaderboard", api.LeaderboardView.as_view(), name="leaderboard-api"),
 ]

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import environ
+from corsheaders.defaults import default_headers
 from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 
@@ -298,6 +299,7 @@ SPECTACULAR_SETTINGS = {
     ],
 }
 CORS_ALLOWED_ORIGINS = words("FRONTEND_ORIGIN")
+CORS_ALLOW_HEADERS = [*default_headers, "x-api-key", "content-encoding", "last-event-id"]
 CORS_EXPOSE_HEADERS = [
     "X-Request-ID",
     "Retry-After",

@@ -9,7 +9,18 @@ class TasksConfig(AppConfig):
     verbose_name = _("Tasks")
 
     def ready(self) -> None:
-        from neurogame import health
+        from neurogame import health, lifecycle
         from tasks.sandbox import sandbox_status
 
         health.register("sandbox", sandbox_status)
+        lifecycle.on_start(warm_up)
+
+
+def warm_up() -> None:
+    """Make the sandbox ready before the first candidate needs it."""
+    from django.conf import settings
+
+    from tasks.sandbox import get_sandbox
+
+    if not settings.RUNNER_REDIS_URL:
+        get_sandbox()

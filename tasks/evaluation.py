@@ -19,21 +19,25 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from neurogame.problems import Problem
 from tasks import flow, signals
 from tasks.enums import AssignmentState, CloseReason, Verdict
-from tasks.judging import Judgement, judge, run_once
+from tasks.judgement import Judgement
+from tasks.judging import Evaluate, judge, run_once
 from tasks.models import Assignment, Attempt, CodeRun, Evaluation, Progress
-from tasks.sandbox.base import Cancelled
+from tasks.runners import get_runner
+from tasks.sandbox.base import Cancelled, Job
+from tasks.sandbox.base import Evaluation as Outcome
 
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=30)
 RENEW_S = 8.0
 POLL_S = 0.2
+LINE_POLL_S = 0.02
 LOST_RUN = timedelta(minutes=3)
 
 # These threads wait for the runner, which bounds how many programs run at once.
@@ -65,16 +69,28 @@ def start_run(
 
 def _evaluate_run(pk: uuid.UUID) -> None:
     run = CodeRun.objects.select_related("assignment__task").get(pk=pk)
-    CodeRun.objects.filter(pk=pk).update(progress=Progress.RUNNING)
     spec = run.assignment.task.spec()
+    evaluate = _telling(CodeRun.objects.filter(pk=pk))
+    program: Any = {"language": run.language, "source": run.code, "evaluate": evaluate}
     if run.stdin is None and run.args is None:
-        judgement = judge(spec, language=run.language, source=run.code, tests="visible")
+        judgement = judge(spec, tests="visible", **program)
     else:
-        judgement = run_once(
-            spec, language=run.language, source=run.code, stdin=run.stdin or "", args=run.args
-        )
+        judgement = run_once(spec, stdin=run.stdin or "", args=run.args, **program)
     _store(run, judgement)
     run.save()
+
+
+def _telling(evaluation: QuerySet[Any]) -> Evaluate:
+    """What runs a sandbox job and marks its record as running when it leaves the line."""
+
+    def evaluate(job: Job, cancelled: Callable[[], bool] | None = None) -> Outcome:
+        future = get_runner().submit(job, cancelled=cancelled)
+        while not (future.running() or future.done()):
+            wait_futures([future], timeout=LINE_POLL_S)
+        evaluation.filter(progress=Progress.QUEUED).update(progress=Progress.RUNNING)
+        return future.result()
+
+    return evaluate
 
 
 def _store(evaluation: Evaluation, judgement: Judgement) -> None:
@@ -176,11 +192,13 @@ class _Lease:
 
 def _evaluate_attempt(pk: uuid.UUID, token: str) -> None:
     attempt = Attempt.objects.select_related("assignment__task").get(pk=pk)
-    Attempt.objects.filter(pk=pk, progress=Progress.QUEUED).update(progress=Progress.RUNNING)
     started = time.monotonic()
     with _Lease(attempt.assignment_id, token):
         judgement = judge(
-            attempt.assignment.task.spec(), language=attempt.language, source=attempt.code
+            attempt.assignment.task.spec(),
+            language=attempt.language,
+            source=attempt.code,
+            evaluate=_telling(Attempt.objects.filter(pk=pk)),
         )
     record_attempt(pk, judgement, token=token, seconds=time.monotonic() - started)
 

@@ -11,7 +11,7 @@ from rest_framework import serializers
 
 from neurogame.problems import Problem
 from tasks.enums import Kind
-from tasks.judging import Judgement
+from tasks.judgement import Judgement
 from tasks.markdown import to_html
 from tasks.models import Assignment, Attempt, CodeRun, Progress
 

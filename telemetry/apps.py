@@ -7,3 +7,9 @@ from django.utils.translation import gettext_lazy as _
 class TelemetryConfig(AppConfig):
     name = "telemetry"
     verbose_name = _("Telemetry")
+
+    def ready(self) -> None:
+        from neurogame import lifecycle
+        from telemetry.ingest import writer
+
+        lifecycle.on_stop(writer.close)

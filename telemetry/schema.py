@@ -8,7 +8,7 @@ from neurogame.schema import answer, describe, parameter
 
 TEXT = {"type": "string"}
 TIME = {"type": "string", "format": "date-time"}
-SECURITY = [{"apiKey": []}, {"bearer": []}]
+SECURITY: list[dict[str, list[str]]] = [{"apiKey": []}, {"bearer": []}]
 
 EVENT: dict[str, Any] = {
     "type": "object",

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from neurogame import lifecycle
 from neurogame.supervised import follow_parent
 
 
@@ -50,9 +51,12 @@ class Command(BaseCommand):
             )
         except ListenError as error:
             raise CommandError(f"{error}. Choose another port: PORT=8001 make run") from error
+        finally:
+            lifecycle.stop()
 
     def announce(self, host: str, port: int) -> None:
         """Say where everything is, now that it answers."""
+        lifecycle.start()
         local = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         base = settings.PUBLIC_URL if port == settings.PORT else local
         lines = [
