@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tasks.enums import Verdict
+from tasks.judging import judge
 from tasks.models import CodingTask
 from tasks.packages import BANK, Package, discover, load, parse
 from tasks.verification import surprises
@@ -111,3 +112,16 @@ def test_the_judge_agrees_with_every_program(folder: Path) -> None:
 
     assert [str(surprise) for surprise in surprises(package)] == []
     assert {s.expected for s in package.submissions} >= {Verdict.AC, Verdict.WA}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", FOLDERS, ids=IDS)
+def test_starter_code_runs_and_solves_nothing(folder: Path) -> None:
+    package = parse(folder)
+
+    verdicts = {
+        language: judge(package.spec, language=language, source=source, tests="visible").verdict
+        for language, source in package.starter.items()
+    }
+
+    assert verdicts == dict.fromkeys(package.languages, Verdict.WA)
