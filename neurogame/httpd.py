@@ -66,6 +66,8 @@ class Channel(http.HTTPChannel):
     maxHeaders = 100
     abortTimeout = 5
 
+    transport: Any
+    factory: Factory
     refused = False
     drained = 0
     received = 0  # bytes of the wire since the end of the request's headers
@@ -152,7 +154,7 @@ class Channel(http.HTTPChannel):
         self.transport.setTcpKeepAlive(True)
         super().connectionMade()
 
-    def connectionLost(self, reason: Any) -> None:
+    def connectionLost(self, reason: Any = None) -> None:
         self.factory.channels.discard(self)
         self._disarm()
         super().connectionLost(reason)
@@ -378,7 +380,7 @@ class Factory(HTTPFactory):
 
     def buildProtocol(self, addr: Any) -> Channel:
         channel: Channel = super().buildProtocol(addr)
-        channel.requestFactory = Request
+        channel.requestFactory = Request  # type: ignore[assignment]
         return channel
 
     def log(self, request: http.Request) -> None:

@@ -39,6 +39,10 @@ CLIENT_CLOSED = 499
 _SANE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}\Z")
 
 
+class ClientGone(OSError):
+    """The server raises this in `send` when nobody is there to read the answer any more."""
+
+
 @dataclass(slots=True)
 class RequestState:
     """What is known of the request that is being served; shared by all tasks that serve it."""
@@ -149,14 +153,7 @@ class RequestLog:
         state = RequestState(self.request_id(scope))
         token = _current.set(state)
         started = time.perf_counter()
-        status, size, ended, gone = 0, 0, False, False
-
-        async def receive_watching() -> Message:
-            nonlocal gone
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                gone = True
-            return message
+        status, size, ended = 0, 0, False
 
         async def send_counting(message: Message) -> None:
             nonlocal status, size, ended
@@ -169,20 +166,21 @@ class RequestLog:
                 ]
                 headers.append((b"X-Request-ID", state.request_id.encode()))
                 message = {**message, "headers": headers}
-            elif message["type"] == "http.response.body":
+            await send(message)
+            if message["type"] == "http.response.body":
                 size += len(message.get("body", b""))
                 ended = ended or not message.get("more_body", False)
-            await send(message)
 
         try:
-            await self.application(scope, receive_watching, send_counting)
+            await self.application(scope, receive, send_counting)
+        except ClientGone:
+            pass  # the line below says so
         except Exception:
             error_logger.exception("unhandled exception in the application")
             if status:  # the answer has begun: only a broken connection can say that it failed
                 raise
             await self._answer_failure(state, send_counting)
         finally:
-            aborted = not ended and (gone or not status)
             log_request(
                 request_id=state.request_id,
                 method=scope.get("method", ""),
@@ -194,7 +192,7 @@ class RequestLog:
                 size=size,
                 user_id=state.user_id,
                 client=(scope.get("client") or [None])[0],
-                **({"aborted": True} if aborted else {}),
+                **({} if ended else {"aborted": True}),
             )
             _current.reset(token)
 

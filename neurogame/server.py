@@ -16,7 +16,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from daphne.server import Server as DaphneServer
 from daphne.server import reactor
@@ -31,12 +31,13 @@ from twisted.logger import (
 )
 
 from neurogame.httpd import Factory, Request
-from neurogame.requestlog import Application
+from neurogame.requestlog import Application, ClientGone
 
 logger = logging.getLogger("neurogame.server")
 
 BUFFER_SIZE = 64 << 10
 BACKLOG = 1024
+GONE_SECONDS = 1.0  # between a client's leaving and the end of an application that ignores it
 EXIT_SECONDS = 2.0  # how long threads may hold the process up after the server has stopped
 
 
@@ -86,7 +87,9 @@ class Server(DaphneServer):
     def run(self) -> None:
         """Serve until a signal, or `reactor.stop()`, ends it."""
         only_errors = LogLevelFilterPredicate(defaultLogLevel=LogLevel.error)
-        observer = FilteringLogObserver(STDLibLogObserver("neurogame.server"), [only_errors])
+        observer: Any = FilteringLogObserver(
+            cast(Any, STDLibLogObserver("neurogame.server")), [cast(Any, only_errors)]
+        )
         globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False, discardBuffer=True)
         asyncio.set_event_loop(reactor._asyncioEventloop)
         reactor.callLater(1, self.application_checker)
@@ -94,10 +97,21 @@ class Server(DaphneServer):
         reactor.run()
 
     async def handle_reply(self, protocol: Request, message: dict[str, Any]) -> None:
-        """Send a message of the application, no faster than the client reads."""
+        """Send a message of the application, no faster than the client reads.
+
+        Raises `ClientGone` when it has gone away: an answer of any length ends there. Django
+        hears of that by itself, cancels the answer and tidies up after it; it gets the time to.
+        """
+        if message["type"] == "http.response.body" and self._is_gone(protocol):
+            await asyncio.sleep(GONE_SECONDS)
+            raise ClientGone
         await super().handle_reply(protocol, message)
         if message.get("more_body"):
             await protocol.room()
+
+    def _is_gone(self, request: Request) -> bool:
+        details = self.connections.get(request)
+        return details is None or bool(details.get("disconnected"))
 
     # --- the end ---
 

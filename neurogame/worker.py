@@ -152,7 +152,7 @@ class JobRunner(Worker):
                     job.claim(self.worker_id)
                 return job
         except (OperationalError, InterfaceError) as error:
-            locked = error.args and is_locked_database_exception(error)
+            locked = isinstance(error, OperationalError) and is_locked_database_exception(error)
             if not locked:
                 logger.exception("the database does not answer")
                 self.stopping.wait(2.0)

@@ -71,8 +71,12 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 
 
 def main() -> None:
+    from neurogame import httpd
     from neurogame.server import serve
 
+    if "--hurried" in sys.argv:  # the tests do not wait for the real times
+        httpd.HEADER_SECONDS, httpd.BODY_SECONDS, httpd.IDLE_SECONDS = 1.0, 1.5, 2.0
+        httpd.STALL_SECONDS = 1.0
     logging.config.dictConfig(logging_config(debug=False, level="INFO"))
     serve(
         RequestLog(application, trust_ids="--trust" in sys.argv),

@@ -299,6 +299,7 @@ class Running:
             "URL_DATABASE": "",
             "DEBUG": "1",
             "NEUROGAME_ENV_FILE": "none",
+            "DJANGO_SETTINGS_MODULE": "neurogame.settings",
         }
         self.started = time.monotonic()
         with self.log.open("wb") as output:
@@ -352,12 +353,18 @@ class Running:
         self.make.wait(30)
 
 
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of one database for all starts: the first one prepares it."""
+    return tmp_path_factory.mktemp("installation")
+
+
 @pytest.fixture
-def make_run(tmp_path: Path) -> Iterator[Callable[[], Running]]:
+def make_run(installation: Path) -> Iterator[Callable[[], Running]]:
     started: list[Running] = []
 
     def run() -> Running:
-        started.append(Running(tmp_path))
+        started.append(Running(installation))
         return started[-1]
 
     yield run

@@ -325,6 +325,65 @@ def test_garbage_has_its_line_in_the_log(probe: Probe) -> None:
     assert (line["status"], line["request_id"]) == (400, body["request_id"])
 
 
+# --- time -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def hurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Probe]:
+    """A server whose patience is a second or two."""
+    with running(tmp_path_factory.mktemp("hurried"), "--hurried") as started:
+        yield started
+
+
+def trickle(connection: socket.socket, part: bytes) -> bytes:
+    """Send the same part again and again until the server answers; its answer."""
+    connection.settimeout(0.1)
+    for _index in range(100):
+        try:
+            connection.sendall(part)
+            first = connection.recv(65536)
+        except TimeoutError:
+            continue
+        connection.settimeout(10)
+        return first + read_to_end(connection)
+    raise AssertionError("the server listens for ever")
+
+
+def test_headers_that_trickle_in_are_cut_off(hurried: Probe) -> None:
+    with hurried.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n")
+        assert_problem(trickle(connection, b"A: b\r\n"), status=408, code="timeout")
+
+
+def test_body_that_trickles_in_is_cut_off(hurried: Probe) -> None:
+    with hurried.connect() as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+        assert_problem(trickle(connection, b"x"), status=408, code="timeout")
+
+
+def test_silent_connection_is_closed_without_an_answer(hurried: Probe) -> None:
+    with hurried.connect() as connection:
+        assert read_to_end(connection) == b""
+
+
+def test_connection_is_kept_between_requests(hurried: Probe) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", hurried.port, timeout=10)
+    for _index in range(3):
+        connection.request("POST", "/echo", body=b"abc")
+        assert connection.getresponse().read()
+        time.sleep(0.7)  # more than two seconds together, less than that between two requests
+    connection.close()
+
+
+def test_answer_that_nobody_reads_is_given_up(hurried: Probe) -> None:
+    with hurried.connect() as connection:
+        connection.sendall(b"GET /flood?chunks=100000 HTTP/1.1\r\nHost: x\r\n\r\n")
+        line = hurried.log()
+        while not line["path"].startswith("/flood"):
+            line = hurried.log()
+    assert line["aborted"] is True
+
+
 # --- failures, slow readers -----------------------------------------------------------------
 
 
@@ -449,3 +508,64 @@ def test_taken_port_is_said_so(shared: Probe) -> None:
         [sys.executable, "-c", from_code], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert done.stdout.startswith(f"cannot listen on 127.0.0.1:{shared.port}:")
+
+
+# --- Django behind it -------------------------------------------------------------------------
+
+LEAVING = """
+import asyncio, sys
+import django
+from django.core.asgi import get_asgi_application
+from django.http import StreamingHttpResponse
+from django.urls import path
+
+application = get_asgi_application()
+
+async def pages():
+    while True:
+        yield b"x" * 65536
+        await asyncio.sleep(0)
+
+class Response(StreamingHttpResponse):
+    def close(self):
+        super().close()
+        print("response closed", flush=True)
+
+async def view(request):
+    return Response(pages())
+
+import types
+from django.test import override_settings
+urls = types.ModuleType("urls")
+urls.urlpatterns = [path("", view)]
+sys.modules["urls"] = urls
+
+from neurogame.requestlog import RequestLog
+from neurogame.server import serve
+with override_settings(ROOT_URLCONF="urls", MIDDLEWARE=[]):
+    serve(RequestLog(application), host="127.0.0.1", port=0, body_limits={"": 1},
+          ready=lambda host, port: print(port, flush=True))
+"""
+
+
+def test_django_tidies_up_after_a_client_that_left() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", LEAVING],
+        cwd=ROOT,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "neurogame.settings"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    try:
+        port = int(process.stdout.readline())
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+        assert process.stdout.readline() == "response closed\n"
+    finally:
+        process.terminate()
+        _out, errors = process.communicate(timeout=20)
+    assert "Traceback" not in errors
+    assert '"aborted": true' in errors
