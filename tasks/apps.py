@@ -10,10 +10,16 @@ class TasksConfig(AppConfig):
 
     def ready(self) -> None:
         from neurogame import health, lifecycle
-        from tasks.sandbox import sandbox_status
 
-        health.register("sandbox", sandbox_status)
+        health.register("sandbox", sandbox)
         lifecycle.on_start(warm_up)
+
+
+def sandbox() -> str:
+    """Where programs run, or `unavailable`."""
+    from tasks.runners import get_runner
+
+    return get_runner().status()
 
 
 def warm_up() -> None:

@@ -90,6 +90,10 @@ class RqRunner(Runner):
             self._changed.notify()
         return future
 
+    def status(self) -> str:
+        """Whether any runner host serves the queue; each of them has probed its own sandbox."""
+        return "bubblewrap" if any(Worker.all(queue=self._queue)) else "unavailable"
+
     def shutdown(self, *, timeout: float = 5.0) -> None:
         with self._changed:
             self._ended = True

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from tasks.sandbox import get_sandbox
+from tasks.sandbox import get_sandbox, sandbox_status
 from tasks.sandbox.base import Cancelled, Evaluation, Job, SandboxUnavailable
 
 type CancelledCheck = Callable[[], bool]
@@ -40,6 +40,10 @@ class Runner:
             return self.submit(job, cancelled=cancelled).result()
         except CancelledError:
             raise Cancelled("the job was taken out of the line")
+
+    def status(self) -> str:
+        """The sandbox that programs run in, or `unavailable`: one word for `/health`, at once."""
+        return sandbox_status()
 
     def shutdown(self, *, timeout: float = 5.0) -> None:
         """Call everything off and wait for it, `timeout` seconds at most. Idempotent."""

@@ -49,3 +49,12 @@ def test_health_finds_missing_migrations(client, monkeypatch):
         from django.db.migrations.recorder import MigrationRecorder
 
         MigrationRecorder(connection).record_applied("leaderboard", "0001_initial")
+
+
+def test_with_runner_hosts_health_asks_for_them(client, monkeypatch):
+    class NoHosts:
+        def status(self):
+            return "unavailable"
+
+    monkeypatch.setattr("tasks.runners.get_runner", NoHosts)
+    assert client.get("/health").json()["checks"]["sandbox"] == "unavailable"
