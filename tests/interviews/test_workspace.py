@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from interviews.models import Consent, InterviewSession, Message
 from tasks.models import Assignment, Attempt, CodingTask, Draft
@@ -135,6 +137,52 @@ def test_a_message_sent_offline_goes_out_once_when_the_network_is_back(site, ses
     page.reload()
     page.locator(".message--mine", has_text="Are you there?").wait_for()
     assert page.locator(".message--mine").count() == 1
+
+
+def test_a_reply_that_failed_can_be_asked_for_again(site, session, candidate):
+    asked = Message.objects.create(
+        session=session, seq=1, role="candidate", text="Why?", client_message_id="mine-1"
+    )
+    Message.objects.create(
+        session=session, seq=2, role="interviewer", reply_to=asked, status="error", retryable=True
+    )
+    page = opened(site.visitor(candidate))
+    page.get_by_text("The reply failed.").wait_for()
+    page.get_by_role("button", name="Try again").click()
+    answer = until(
+        lambda: Message.objects.filter(
+            session=session, role="interviewer", kind="chat", status="complete"
+        ).first()
+    )
+    assert answer.reply_to_id == asked.pk
+    page.locator(".message__text", has_text=answer.text.split()[-1]).last.wait_for()
+    page.reload()
+    page.locator(".message--mine", has_text="Why?").wait_for()
+    assert page.locator(".message--mine").count() == 1
+    assert page.get_by_role("button", name="Try again").count() == 0
+
+
+def test_signing_out_elsewhere_is_told_and_loses_nothing(site, session, candidate):
+    page = opened(site.visitor(candidate))
+    page.context.clear_cookies()
+    write(page, "print('still here')")
+    page.get_by_text("You are signed out. What you wrote is kept.").first.wait_for()
+    page.get_by_role("button", name="Sign in again").click()
+    page.fill("#sign-in-login", "ada")
+    page.fill("#sign-in-password", "correct horse")
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.locator(".cm-line", has_text="print('still here')").wait_for()
+    until(lambda: Draft.objects.filter(code="print('still here')").exists())
+
+
+def test_the_end_of_the_time_closes_the_interview_and_keeps_the_code(site, session, candidate):
+    page = opened(site.visitor(candidate))
+    write(page, "print('in time')")
+    until(lambda: Draft.objects.filter(code="print('in time')").exists())
+    InterviewSession.objects.update(ends_at=timezone.now() + timedelta(seconds=2))
+    page.reload()
+    page.wait_for_url(f"**session={session.pk}")
+    assert "The time was over" in page.inner_text("main")
 
 
 def test_a_reload_and_another_computer_lose_no_code(site, session, candidate):

@@ -39,6 +39,9 @@ function setReachable(now) {
   reachable = now;
   for (const listener of networkListeners) listener(now);
 }
+let signedOut = () => {};
+/** `listener()` is called when the server no longer knows who is asking. */
+export function onSignedOut(listener) { signedOut = listener; }
 window.addEventListener("offline", () => setReachable(false));
 window.addEventListener("online", () => ping());
 
@@ -89,6 +92,7 @@ function problem(response, body) {
   if (response.status === 429) {
     detail = fill(gettext("That was too fast. Try again in %(time)s."), { time: duration(wait ?? 5) });
   } else if (response.status === 401) {
+    signedOut();
     detail = gettext("You are signed out. Sign in again: what you wrote is kept.");
   } else if (response.status >= 500) {
     detail = gettext("Something went wrong on our side. Try again in a moment.");

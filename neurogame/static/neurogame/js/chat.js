@@ -31,24 +31,32 @@ export class Chat {
     this.feed = new Feed(`/chat/stream?session_id=${encodeURIComponent(sessionId)}`, {
       onEvent: (type, data) => this.take(type, data),
       onLink,
-      onLost: () => this.resync(),
+      // Before the first history there is nothing that could be missing from it.
+      onLost: () => { if (this.shown) this.resync(); },
     });
     this.watch = setInterval(() => this.checkSilence(), 4000);
   }
 
   /** Draw the history; called again after every resync. */
   show(messages) {
+    const first = !this.shown;
+    this.shown = true;
     for (const message of messages) {
       if (message.role === "interviewer") {
         this.draw(this.replies.fromHistory(message), message.created_at, message.reply_to);
       } else {
+        const cmid = message.client_message_id;
+        if (cmid) this.sent[message.message_id] ??= { cmid, text: message.text };
         this.drawMine({ id: message.message_id, text: message.text, at: message.created_at,
-          cmid: message.client_message_id });
+          cmid });
       }
     }
     for (const entry of this.outbox) this.drawMine(entry);
+    for (const reply of this.replies.all.values()) {
+      if (reply.status === "error") this.note(this.nodes.get(reply.id), reply);
+    }
     this.sendWaiting();
-    this.toEnd(true);
+    this.toEnd(first);
   }
 
   submit() {
@@ -218,7 +226,9 @@ export class Chat {
     if (reply.status !== "error") return;
     const parts = [el("span", {}, reply.error?.detail || gettext("The reply failed."))];
     const asked = this.sent[node.dataset.answers];
-    if (reply.error?.retryable && asked) parts.push(this.retryButton({ ...asked, of: node }));
+    const last = [...this.log.querySelectorAll("[data-answers]")]
+      .findLast((other) => other.dataset.answers === node.dataset.answers);
+    if (reply.error?.retryable && asked && last === node) parts.push(this.retryButton({ ...asked, of: node }));
     note.replaceChildren(...parts);
   }
 

@@ -69,7 +69,7 @@ export class Replies {
  */
 export class Feed {
   constructor(url, { onEvent, onLink, onLost }) {
-    Object.assign(this, { url, onEvent, onLink, onLost, failures: 0, closed: false, opened: false });
+    Object.assign(this, { url, onEvent, onLink, onLost, failures: 0, closed: false });
     this.lastEvent = Date.now();
     window.addEventListener("online", () => this.reopen());
     window.addEventListener("pagehide", () => this.source?.close());
@@ -84,8 +84,7 @@ export class Feed {
     const source = new EventSource(this.url);
     this.source = source;
     source.addEventListener("open", () => {
-      if (this.opened) this.onLost();
-      this.opened = true;
+      this.onLost();
       this.failures = 0;
       this.onLink(true);
     });

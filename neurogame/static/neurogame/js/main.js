@@ -1,6 +1,6 @@
 // The workspace: what the server knows of the interview, and who on the page shows it.
 
-import { ApiError, get, onNetwork, ping, post, useToken } from "./api.js";
+import { ApiError, get, onNetwork, onSignedOut, ping, post, useToken } from "./api.js";
 import { Chat } from "./chat.js";
 import { $, announce, ask, banner, el, sleep } from "./dom.js";
 import { Draft } from "./draft.js";
@@ -200,7 +200,10 @@ async function skip() {
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     if (error.over) { leave(); return; }
-    if (error.status !== 409) { banner("skip", error.detail, { kind: "bad", closable: gettext("Close") }); return; }
+    if (error.code !== "task_closed") {
+      banner("skip", error.detail, { kind: "bad", closable: gettext("Close") });
+      return;
+    }
   }
   await resync();
   await nextTask();
@@ -271,6 +274,8 @@ document.addEventListener("click", (event) => {
   if (!event.target.closest(".menu")) $(".menu").open = false;
 });
 
+onSignedOut(() => banner("signed-out", gettext("You are signed out. What you wrote is kept."),
+  { kind: "warn", action: { label: gettext("Sign in again"), run: () => location.reload() } }));
 let offlineSince = 0;
 onNetwork((up) => {
   banner("offline", up ? "" : gettext("No connection. Go on working: your code is kept in this browser and sent later."),
