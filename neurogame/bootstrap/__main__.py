@@ -16,10 +16,12 @@ from neurogame.bootstrap.environment import (
     port,
     read_env_file,
     say,
+    variable,
 )
 from neurogame.bootstrap.prepare import prepare
 
 PACKAGES = ("neurogame", "telemetry", "tasks", "leaderboard", "interviews")
+TRUE = ("1", "true", "on", "yes", "y", "ok")
 # What the second database is for: everything but the tests of browsers and of the set-up.
 POSTGRES_TESTS = ("tests/interviews", "tests/telemetry", "tests/tasks", "tests/leaderboard")
 
@@ -30,6 +32,8 @@ def start(arguments: list[str]) -> int:
     install(development=False)
     catalogues.compile_all()
     prepare()
+    if variable("DEBUG", "1").lower() not in TRUE:
+        manage("collectstatic", "--no-input", "--verbosity", "0")
     environment = os.environ
     environment["PYTHONUNBUFFERED"] = "1"
     # honcho gives each process of the Procfile another PORT; links must carry the server's.
