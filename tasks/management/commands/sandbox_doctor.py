@@ -6,7 +6,6 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from tasks.sandbox import SandboxUnavailable, check_choice
 from tasks.sandbox.bubblewrap import Bubblewrap
@@ -14,9 +13,7 @@ from tasks.sandbox.doctor import usable
 
 
 class Command(BaseCommand):
-    help = gettext_lazy(  # type: ignore[assignment]
-        "Try the sandbox against programs that attack it. Exits with 1 when it is not usable."
-    )
+    help = "Try the sandbox against programs that attack it. Exits with 1 when it is not usable."
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from tqdm import tqdm
 
 from telemetry.client import DEFAULT_API_KEY, DEFAULT_URL
@@ -21,7 +20,7 @@ from telemetry.simulation import Config, simulate
 
 
 class Command(BaseCommand):
-    help = gettext_lazy(  # type: ignore[assignment]
+    help = (
         "Plays a realistic, seeded population (ability, speed, fatigue, lapses, bots, repeats) "
         "through the game client over HTTP. The same seed and end give the same events, so a second "
         "run only sends duplicates."

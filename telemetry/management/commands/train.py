@@ -12,7 +12,6 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from tqdm import tqdm
 
 from telemetry.training import snapshot
@@ -21,7 +20,7 @@ from telemetry.training.run import Run, RunConfig, TrainingError, load_config, t
 
 
 class Command(BaseCommand):
-    help = gettext_lazy(  # type: ignore[assignment]
+    help = (
         "Takes a snapshot of the events, fits the item-mean baseline and the Elo model, evaluates "
         "both on players that were not trained on, writes JSON artefacts and registers the model "
         "version. Parameters come from defaults, then --config (or the file named by RUN_CONFIG), "
