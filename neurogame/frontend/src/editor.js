@@ -42,6 +42,7 @@ const look = EditorView.theme({
     backgroundColor: "var(--surface-2)", color: "var(--ink-2)", border: "none",
   },
   ".cm-panels": { backgroundColor: "var(--surface-2)", color: "var(--ink)" },
+  ".cm-button": { backgroundImage: "none" },
   ".cm-tooltip": {
     backgroundColor: "var(--surface)", color: "var(--ink)", border: "1px solid var(--line-strong)",
     borderRadius: "6px",

@@ -98,12 +98,14 @@ function comparison(test) {
   const actual = call ? compact(test.returned) : asText(test.stdout);
   if (test.passed) return el("div", { class: "sides" },
     output(call ? gettext("Returned") : gettext("Output"), actual || " "));
+  const yours = call ? gettext("Your result") : gettext("Your output");
+  const wrap = call ? " diff--wrap" : "";
   const [left, right, lostLeft, lostRight] = diffLines(expected, actual);
   return el("div", { class: "sides" },
-    output(gettext("Expected"), marked(left, lostLeft), { class: "diff diff--expected" }),
-    actual ? output(gettext("Your output"), marked(right, lostRight), { class: "diff" })
-      : el("div", {}, el("h3", {}, gettext("Your output")),
-        el("p", { class: "muted small" }, gettext("Nothing was printed."))));
+    output(gettext("Expected"), marked(left, lostLeft), { class: `diff diff--expected${wrap}` }),
+    actual ? output(yours, marked(right, lostRight), { class: `diff${wrap}` })
+      : el("div", {}, el("h3", {}, yours), el("p", { class: "muted small" },
+        call ? gettext("Nothing was returned.") : gettext("Nothing was printed."))));
 }
 
 function visibleTest(test, open) {

@@ -3,7 +3,7 @@
 import { ApiError, get, holdButton, ping, post } from "./api.js";
 import { $, announce, el, sleep, store, uuid } from "./dom.js";
 import { fill, gettext, ngettext } from "./i18n.js";
-import { badge, countText, resultNode, verdictName } from "./results.js";
+import { asText, badge, countText, resultNode, verdictName } from "./results.js";
 
 export class Solve {
   /**
@@ -35,10 +35,10 @@ export class Solve {
     this.closed = false;
     this.area.replaceChildren();
     $("#own-error").hidden = true;
-    $("#own-input").value = "";
     const call = task.kind === "function";
+    const [example] = task.visible_tests ?? [];
+    $("#own-input").value = call ? JSON.stringify(example?.args ?? []) : asText(example?.stdin);
     $("#own-label").textContent = call ? gettext("Arguments: a JSON list") : gettext("Standard input");
-    $("#own-input").placeholder = call ? "[[1, 2, 3], 2]" : "";
     this.lock(false);
     this.showAttempts();
     const waiting = store.get(this.pendingKey);
