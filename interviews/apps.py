@@ -11,6 +11,7 @@ class InterviewsConfig(AppConfig):
     def ready(self) -> None:
         from interviews import answering
         from interviews import chat as _connects_receivers  # noqa: F401
+        from interviews import integrity as _watches_signals  # noqa: F401
         from neurogame import health, lifecycle
 
         lifecycle.on_start(answering.ensure_started)

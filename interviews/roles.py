@@ -15,6 +15,7 @@ PERMISSIONS: dict[str, dict[tuple[str, str], tuple[str, ...]]] = {
         ("interviews", "consent"): ("view",),
         ("interviews", "team"): ("view",),
         ("tasks", "assignment"): ("view",),
+        ("tasks", "assignmentmove"): ("view",),
         ("tasks", "attempt"): ("view",),
         ("tasks", "coderun"): ("view",),
         ("tasks", "draft"): ("view",),
@@ -23,11 +24,11 @@ PERMISSIONS: dict[str, dict[tuple[str, str], tuple[str, ...]]] = {
     },
     ANALYSTS: {
         ("telemetry", "gameevent"): ("view",),
-        ("telemetry", "quarantinedevent"): ("view",),
+        ("telemetry", "quarantinedevent"): ("view", "change"),  # submit it again
         ("telemetry", "eventconflict"): ("view",),
         ("telemetry", "modelversion"): ("view", "change"),
         ("leaderboard", "standing"): ("view",),
-        ("leaderboard", "playerhold"): ("view", "change"),
+        ("leaderboard", "playerhold"): ("view", "add", "change"),
     },
 }
 

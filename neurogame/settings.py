@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import environ
 from corsheaders.defaults import default_headers
+from django.templatetags.static import static
 from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 
@@ -385,8 +386,27 @@ UNFOLD = {
     "SITE_TITLE": "Neurogame",
     "SITE_HEADER": "Neurogame",
     "SITE_URL": "/",
+    "SITE_SYMBOL": "psychology",
     "SHOW_LANGUAGES": True,
     "SHOW_HISTORY": True,
+    "STYLES": [lambda request: static("neurogame/css/admin.css")],
+    "SCRIPTS": [lambda request: static("neurogame/js/admin.js")],
+    "LOGIN": {"form": "interviews.admin_signin.SignInForm"},
+    "COLORS": {  # the site's green
+        "primary": {
+            "50": "#effaf7",
+            "100": "#d8f1eb",
+            "200": "#b3e2d8",
+            "300": "#83ccbf",
+            "400": "#4fb0a2",
+            "500": "#25948a",
+            "600": "#0b6a61",
+            "700": "#07524b",
+            "800": "#06443f",
+            "900": "#053834",
+            "950": "#02211f",
+        },
+    },
 }
 
 # --- Logging --------------------------------------------------------------------------------

@@ -1,0 +1,89 @@
+"""File formats of the admin's exports: CSV, XLSX and JSON, safe to open in a spreadsheet."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from import_export.admin import ExportActionMixin
+from import_export.formats.base_formats import CSV, JSON, XLSX
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+from unfold.contrib.import_export.forms import SelectableFieldsExportForm
+
+from neurogame import audit
+
+_DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
+
+
+def harmless(cell: Any) -> Any:
+    """A cell that a spreadsheet will not read as a formula: such a text gets a leading `'`.
+
+    A plain number keeps its sign.
+    """
+    if isinstance(cell, str) and cell.startswith(_DANGEROUS) and not _NUMBER.fullmatch(cell):
+        return "'" + cell
+    return cell
+
+
+class _Harmless:
+    """The package's own escaping drops a leading `=` and leaves `+ - @`: data gets lost."""
+
+    def _escape_formulae(self, dataset: Any) -> None:
+        rewrite(dataset, harmless)
+
+
+class SafeCSV(_Harmless, CSV):
+    pass
+
+
+class SafeXLSX(_Harmless, XLSX):
+    """What XLSX cannot hold becomes a replacement character; long texts end at 32,767."""
+
+    def _escape_formulae(self, dataset: Any) -> None:
+        rewrite(dataset, lambda cell: harmless(_allowed(cell)))
+
+
+class PlainJSON(JSON):
+    """Unaltered: JSON is read by programs."""
+
+    def _escape_formulae(self, dataset: Any) -> None:
+        pass
+
+
+FORMATS = [SafeCSV, SafeXLSX, PlainJSON]
+
+
+class ExportAdmin(ExportActionMixin):
+    """Export of a changelist, with its filters, or of the rows that are ticked."""
+
+    formats = FORMATS
+    export_form_class = SelectableFieldsExportForm
+    show_change_form_export = False
+
+    def get_valid_export_item_pks(self, request: HttpRequest) -> Any:
+        return self.get_queryset(request).values_list("pk", flat=True)
+
+    def _do_file_export(
+        self, file_format: Any, request: HttpRequest, queryset: Any, export_form: Any = None
+    ) -> HttpResponse:
+        answer = super()._do_file_export(file_format, request, queryset, export_form=export_form)
+        audit.note(
+            request,
+            self.model,
+            f"Exported {queryset.count()} rows as {file_format.get_extension()}.",
+        )
+        return answer
+
+
+def _allowed(cell: Any) -> Any:
+    return ILLEGAL_CHARACTERS_RE.sub("\ufffd", cell) if isinstance(cell, str) else cell
+
+
+def rewrite(dataset: Any, change: Any) -> None:
+    """Apply `change` to every cell of a tablib data set, in place."""
+    headers, rows = dataset.headers, [tuple(map(change, row)) for row in dataset]
+    dataset.wipe()
+    dataset.headers = headers
+    dataset.extend(rows)
