@@ -266,6 +266,7 @@ def test_every_state_of_the_page_is_accessible(site, bank, make_user, size, sche
     seen = []
 
     def look(page, name):
+        page.wait_for_load_state("load")
         seen.extend(f"{name}: {line}" for line in violations(page))
         if overflow(page):
             seen.append(f"{name}: {overflow(page)} px too wide")
@@ -278,6 +279,7 @@ def test_every_state_of_the_page_is_accessible(site, bank, make_user, size, sche
     page.goto("/interview/")
     look(page, "start")
     page.click("#start")
+    page.locator("#start-signals_error").wait_for()
     look(page, "start with an error")
 
     session = make_session(user)
