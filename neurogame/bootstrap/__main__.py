@@ -86,11 +86,10 @@ def attend(command: list[str], environment: dict[str, str]) -> int:
 
 
 def bench(arguments: list[str]) -> int:
-    """Measure this machine."""
-    install(development=False)
+    """Measure this machine beside peers."""
+    install(development=True)
     catalogues.compile_all()
-    manage("bench", *arguments)
-    return 0
+    return subprocess.run([sys.executable, "-m", "tests.benchmarks", *arguments]).returncode
 
 
 def lint(arguments: list[str]) -> int:
@@ -134,13 +133,11 @@ def set_up(arguments: list[str]) -> int:
 
 
 def messages(arguments: list[str]) -> int:
-    """Collect the texts (needs xgettext) and compile the catalogues."""
+    """Collect the texts to translate and compile the catalogues."""
     install(development=False)
-    manage(
-        "makemessages", "--all", "--no-location", "--no-obsolete",
-        "--ignore=.venv", "--ignore=tests", "--ignore=node_modules", "--ignore=staticfiles",
-        error="makemessages needs gettext's programs: apt-get install gettext",
-    )  # fmt: skip
+    from neurogame.bootstrap.messages import main as collect
+
+    collect()
     say(f"{catalogues.compile_all()} catalogues compiled")
     return 0
 
