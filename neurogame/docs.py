@@ -6,6 +6,7 @@ from django.conf import settings
 from django.utils.csp import CSP
 from django.utils.decorators import method_decorator
 from django.views.decorators.csp import csp_override
+from django.views.decorators.http import require_safe
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
 # Swagger UI styles its widgets inline and draws its icons from data: URLs.
@@ -19,4 +20,4 @@ class DocsView(SpectacularSwaggerSplitView):
     url_self = None
 
 
-docs = DocsView.as_view(url_name="schema")
+docs = require_safe(DocsView.as_view(url_name="schema"))

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, JsonResponse
 from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from neurogame.problems import problem_response
@@ -92,6 +93,7 @@ async def report() -> tuple[bool, dict[str, str]]:
     return ok, checks
 
 
+@csrf_exempt
 @require_safe
 async def health(request: HttpRequest) -> JsonResponse:
     ok, checks = await report()

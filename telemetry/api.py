@@ -212,6 +212,7 @@ async def _export_grant(request: HttpRequest) -> Grant | HttpResponse:
     return grant
 
 
+@csrf_exempt
 @require_http_methods(["GET", "HEAD"])
 async def export_raw(request: HttpRequest) -> HttpResponseBase:
     """Raw events, a page as JSON or the whole selection as NDJSON or CSV."""
