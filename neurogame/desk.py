@@ -11,14 +11,18 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.options import ActionLocation
 from django.contrib.admin.utils import unquote
+from django.core.exceptions import ValidationError
 from django.db.models import Field, Model, QuerySet
 from django.http import Http404, HttpRequest
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import FieldTextFilter, RangeDateFilter
@@ -46,6 +50,24 @@ class DeskAdmin(ModelAdmin):
         if self.seen_by is None or request.user.is_superuser:
             return rows
         return rows.filter(**{self.seen_by: request.user})
+
+    def get_action_choices(
+        self,
+        request: HttpRequest,
+        default_choices: Any = None,
+        action_location: ActionLocation = ActionLocation.CHANGE_LIST,
+    ) -> Any:
+        """Django's, with the blank choice of unfold, whose own knows no locations yet."""
+        blank = [("", gettext("Select action"))]
+        return admin.ModelAdmin.get_action_choices(self, request, blank, action_location)
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], **kwargs: Any) -> Any:
+        """An action on ticked rows; ids that cannot be ids tick nothing."""
+        try:
+            return super().response_action(request, queryset, **kwargs)
+        except (ValueError, ValidationError):
+            self.message_user(request, _("These rows are not there."), messages.ERROR)
+            return redirect(request.get_full_path())
 
     def found(self, request: HttpRequest, object_id: str) -> Any:
         """The object of a page of ours; 404 for one that is not there or not to be seen."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from django.contrib.admin.options import Action, ActionLocation
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 from import_export.admin import ExportActionMixin
 from import_export.formats.base_formats import CSV, JSON, XLSX
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
@@ -61,6 +63,17 @@ class ExportAdmin(ExportActionMixin):
     formats = FORMATS
     export_form_class = SelectableFieldsExportForm
     show_change_form_export = False
+
+    def get_actions(
+        self, request: HttpRequest, action_location: ActionLocation = ActionLocation.CHANGE_LIST
+    ) -> dict[str, Any]:
+        actions = super(ExportActionMixin, self).get_actions(request, action_location)
+        if action_location == ActionLocation.CHANGE_LIST and self.has_export_permission(request):
+            name = "export_admin_action"
+            words = _("Export selected %(verbose_name_plural)s")
+            export = type(self).export_admin_action
+            actions[name] = Action(export, name, words, words, [action_location])
+        return actions
 
     def get_valid_export_item_pks(self, request: HttpRequest) -> Any:
         return self.get_queryset(request).values_list("pk", flat=True)

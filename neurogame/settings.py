@@ -111,7 +111,7 @@ SECURE_CSP = {
 # --- Applications ---------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "unfold.contrib.import_export",
     "neurogame.apps.NeurogameAdminConfig",
@@ -387,7 +387,14 @@ UNFOLD = {
     "SITE_TITLE": "Neurogame",
     "SITE_HEADER": "Neurogame",
     "SITE_URL": "/",
-    "SITE_SYMBOL": "psychology",
+    "SITE_ICON": lambda request: static("neurogame/img/logo.svg"),
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda request: static("neurogame/img/logo.svg"),
+        },
+    ],
     "SHOW_LANGUAGES": True,
     "SHOW_HISTORY": True,
     "STYLES": [lambda request: static("neurogame/css/admin.css")],
