@@ -7,6 +7,7 @@ route, wrong method, a crash) by `ProblemMiddleware` and the handlers that `urls
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from django.db.utils import InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop, ngettext
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -26,6 +28,7 @@ from neurogame.requestlog import current_request_id, phrase
 logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
+CHALLENGE = "Bearer"  # what a 401 asks for (RFC 9110, section 11.6.1)
 API_PREFIXES = (
     "/v1/",
     "/auth/",
@@ -39,35 +42,47 @@ API_PREFIXES = (
 
 # Every stable code with its status; the schema shows this table.
 CODES: dict[str, tuple[int, str]] = {
-    "bad_request": (400, "The request cannot be understood."),
-    "bad_json": (400, "The body is not JSON."),
-    "invalid": (400, "Fields are at fault; see `errors`."),
-    "bad_envelope": (400, "The event envelope is not an object with a list `events`."),
-    "not_authenticated": (401, "No credentials came with the request."),
-    "token_not_valid": (401, "The token is invalid, expired or blacklisted."),
-    "invalid_credentials": (401, "The login or the password is wrong."),
-    "invalid_api_key": (401, "The API key is missing, wrong or revoked."),
-    "permission_denied": (403, "Not yours to do."),
-    "csrf_failed": (403, "The CSRF token is missing or wrong."),
-    "no_consent": (403, "The candidate did not consent to recording signals."),
-    "not_invited": (403, "Without an invite no interview starts on this server."),
-    "not_found": (404, "Not there, or not yours to see."),
-    "method_not_allowed": (405, "The method is not allowed here."),
-    "conflict": (409, "The wrong state for this; see `state`."),
-    "session_active": (409, "Another interview of this candidate is running; see `session_id`."),
-    "session_over": (409, "The interview has ended; see `state`."),
-    "task_closed": (409, "The task is done; see `task_state`."),
-    "evaluating": (409, "Another submission of this task is being evaluated."),
-    "draft_conflict": (409, "A newer draft is stored; see `draft`."),
-    "submission_conflict": (409, "Other code was sent under this `submission_id`."),
-    "invite_used": (409, "The invite has been used, has expired or was withdrawn."),
-    "timeout": (408, "The request did not arrive in time."),
-    "too_large": (413, "The body or a part of it is too large."),
-    "unsupported_media_type": (415, "The media type or the content encoding is not supported."),
-    "headers_too_large": (431, "The head of the request is too large."),
-    "throttled": (429, "Too many requests; see `Retry-After`."),
-    "error": (500, "The server failed; the request id finds it in the log."),
-    "unavailable": (503, "Something the server needs does not answer; see `Retry-After`."),
+    "bad_request": (400, gettext_noop("The request cannot be understood.")),
+    "bad_json": (400, gettext_noop("The body is not JSON.")),
+    "invalid": (400, gettext_noop("Fields are at fault; see `errors`.")),
+    "bad_envelope": (
+        400,
+        gettext_noop("The event envelope is not an object with a list `events`."),
+    ),
+    "not_authenticated": (401, gettext_noop("No credentials came with the request.")),
+    "token_not_valid": (401, gettext_noop("The token is invalid, expired or blacklisted.")),
+    "invalid_credentials": (401, gettext_noop("The login or the password is wrong.")),
+    "invalid_api_key": (401, gettext_noop("The API key is missing, wrong or revoked.")),
+    "permission_denied": (403, gettext_noop("Not yours to do.")),
+    "csrf_failed": (403, gettext_noop("The CSRF token is missing or wrong.")),
+    "no_consent": (403, gettext_noop("The candidate did not consent to recording signals.")),
+    "not_invited": (403, gettext_noop("Without an invite no interview starts on this server.")),
+    "not_found": (404, gettext_noop("Not there, or not yours to see.")),
+    "method_not_allowed": (405, gettext_noop("The method is not allowed here.")),
+    "conflict": (409, gettext_noop("The wrong state for this; see `state`.")),
+    "session_active": (
+        409,
+        gettext_noop("Another interview of this candidate is running; see `session_id`."),
+    ),
+    "session_over": (409, gettext_noop("The interview has ended; see `state`.")),
+    "task_closed": (409, gettext_noop("The task is done; see `task_state`.")),
+    "evaluating": (409, gettext_noop("Another submission of this task is being evaluated.")),
+    "draft_conflict": (409, gettext_noop("A newer draft is stored; see `draft`.")),
+    "submission_conflict": (409, gettext_noop("Other code was sent under this `submission_id`.")),
+    "invite_used": (409, gettext_noop("The invite has been used, has expired or was withdrawn.")),
+    "timeout": (408, gettext_noop("The request did not arrive in time.")),
+    "too_large": (413, gettext_noop("The body or a part of it is too large.")),
+    "unsupported_media_type": (
+        415,
+        gettext_noop("The media type or the content encoding is not supported."),
+    ),
+    "headers_too_large": (431, gettext_noop("The head of the request is too large.")),
+    "throttled": (429, gettext_noop("Too many requests; see `Retry-After`.")),
+    "error": (500, gettext_noop("The server failed; the request id finds it in the log.")),
+    "unavailable": (
+        503,
+        gettext_noop("Something the server needs does not answer; see `Retry-After`."),
+    ),
 }
 
 
@@ -131,6 +146,8 @@ def problem_response(
     response = JsonResponse(body, status=status, content_type=CONTENT_TYPE)
     if retry_after is not None:
         response["Retry-After"] = str(retry_after)
+    if status == 401:
+        response["WWW-Authenticate"] = CHALLENGE
     return response
 
 
@@ -185,6 +202,25 @@ def _code_of(error: exceptions.APIException) -> str:
     return "bad_request" if error.status_code < 500 else "error"
 
 
+def _detail_of(error: exceptions.APIException) -> str:
+    """The sentence of DRF's exception; where DRF cannot translate its own, ours."""
+    code = _code_of(error)
+    if code == "csrf_failed":
+        return _(CODES[code][1])
+    wait = getattr(error, "wait", None)
+    if code == "throttled" and wait is not None:
+        seconds = max(1, math.ceil(wait))
+        return ngettext(
+            "Too many requests. Try again in %(n)d second.",
+            "Too many requests. Try again in %(n)d seconds.",
+            seconds,
+        ) % {"n": seconds}
+    detail: Any = error.detail
+    if isinstance(detail, dict):
+        detail = detail.get("detail", detail)
+    return str(detail)
+
+
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's `EXCEPTION_HANDLER`: every API error as a problem; None lets a crash be a 500."""
     if isinstance(error, Http404):
@@ -201,11 +237,11 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     if not isinstance(error, exceptions.APIException):
         return None
     headers: dict[str, str] = {}
-    if getattr(error, "auth_header", None):
-        headers["WWW-Authenticate"] = error.auth_header  # type: ignore[attr-defined]
+    if error.status_code == 401:
+        headers["WWW-Authenticate"] = getattr(error, "auth_header", None) or CHALLENGE
     wait = getattr(error, "wait", None)
     if wait is not None:
-        headers["Retry-After"] = str(max(1, int(wait + 0.999)))
+        headers["Retry-After"] = str(max(1, math.ceil(wait)))
     if isinstance(error, Problem):
         body = problem_body(
             error.status_code,
@@ -219,10 +255,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
             400, "invalid", _("Some fields are not right."), errors=_flatten(error.detail)
         )
     else:
-        detail = error.detail
-        if isinstance(detail, dict):
-            detail = detail.get("detail", detail)
-        body = problem_body(error.status_code, _code_of(error), str(detail))
+        body = problem_body(error.status_code, _code_of(error), _detail_of(error))
     set_rollback()
     return Response(body, status=error.status_code, headers=headers, content_type=CONTENT_TYPE)
 

@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from tasks.enums import AssignmentState, CloseReason, Kind, Verdict
 from tasks.spec import Limits, TaskSpec, TestCase
@@ -54,7 +55,9 @@ class CodingTask(models.Model):
     memory_mb = models.PositiveIntegerField(_("memory limit, MiB"), default=256)
     output_kb = models.PositiveIntegerField(_("output limit, KiB"), default=64)
     active = models.BooleanField(
-        _("active"), default=True, help_text=_("Only active tasks are given in interviews.")
+        pgettext_lazy("task", "active"),
+        default=True,
+        help_text=_("Only active tasks are given in interviews."),
     )
     checksum = models.CharField(max_length=64, blank=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)

@@ -6,8 +6,10 @@ import pytest
 from django.core.cache import cache
 from rest_framework.test import APIClient
 
+from neurogame.bootstrap import catalogues
 from tests.wipe import install
 
+catalogues.compile_all()  # before any text is asked for
 install()
 
 

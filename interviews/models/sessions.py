@@ -14,6 +14,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from interviews.models.people import User
 
@@ -120,7 +121,7 @@ class Invite(models.Model):
 
 
 class SessionState(models.TextChoices):
-    ACTIVE = "active", _("active")
+    ACTIVE = "active", pgettext_lazy("interview", "active")
     PAUSED = "paused", _("paused")
     FINISHED = "finished", _("finished")
 
@@ -271,7 +272,7 @@ class Consent(models.Model):
         max_length=200,
         help_text=_("`candidate` on our page; else the client that took it, by its User-Agent."),
     )
-    given_at = models.DateTimeField(_("given"), auto_now_add=True)
+    given_at = models.DateTimeField(pgettext_lazy("consent", "given"), auto_now_add=True)
 
     class Meta:
         verbose_name = _("consent")
