@@ -38,10 +38,10 @@ class ConsentSerializer(serializers.Serializer[Any]):
 
 
 class StartSerializer(serializers.Serializer[Any]):
-    track = serializers.ChoiceField(choices=Track.choices, required=False)
-    level = serializers.ChoiceField(choices=Level.choices, required=False)
+    track = serializers.ChoiceField(choices=Track.choices, required=False, allow_null=True)
+    level = serializers.ChoiceField(choices=Level.choices, required=False, allow_null=True)
     invite = serializers.CharField(required=False, allow_blank=True, allow_null=True, max_length=64)
-    locale = serializers.ChoiceField(choices=LOCALES, required=False)
+    locale = serializers.ChoiceField(choices=LOCALES, required=False, allow_null=True)
     consent = ConsentSerializer(required=False, allow_null=True)
 
 

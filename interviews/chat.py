@@ -16,16 +16,20 @@ from django.dispatch import receiver
 from django.utils import timezone
 
 from interviews import answering
+from interviews import integrity as _marks_first  # noqa: F401 - see `react_to_verdict`
 from interviews.flow import next_seq
 from interviews.models import InterviewSession, Message
 from interviews.models.conversation import MessageKind, MessageStatus, Role
 from tasks import flow as task_flow
+from tasks.enums import Verdict
 from tasks.models import Assignment, Attempt
 from tasks.signals import attempt_judged
 
 logger = logging.getLogger(__name__)
 
 MAX_CHARS = 8_000
+ONCE = (MessageKind.GREETING, MessageKind.PROOF, MessageKind.CLOSING)
+"""What the interviewer says once in an interview."""
 
 
 def send(
@@ -78,8 +82,8 @@ def post_interviewer_message(
     """Let the interviewer speak of itself: a pending reply to nothing, streamed like any other.
 
     `kind` is a `MessageKind` other than chat; `context` goes into its `meta` (`attempt_id` for a
-    verdict or a proof). Posting the same kind about the same attempt again, or a second closing,
-    returns the first. May be called in any process: without a stream here the web process
+    verdict or a proof). Posting the same kind about the same attempt again, or again what is said
+    `ONCE`, returns the first. May be called in any process: without a stream here the web process
     finds the pending reply by itself.
     """
     now = now or timezone.now()
@@ -87,9 +91,9 @@ def post_interviewer_message(
     with transaction.atomic():
         session = InterviewSession.objects.select_for_update().get(pk=session.pk)
         same = session.messages.filter(kind=kind)
-        if "attempt_id" in context:
+        if "attempt_id" in context and kind not in ONCE:
             same = same.filter(meta__attempt_id=context["attempt_id"])
-        if "attempt_id" in context or kind in (MessageKind.GREETING, MessageKind.CLOSING):
+        if "attempt_id" in context or kind in ONCE:
             posted = same.first()
             if posted is not None:
                 return posted
@@ -141,14 +145,23 @@ def _may_be_repeated(reply: Message) -> bool:
 def react_to_verdict(
     sender: type, assignment: Assignment, attempt: Attempt, **_more: object
 ) -> None:
-    """After a judged check the interviewer says something about it, while the session runs."""
+    """After a judged check the interviewer says something about it, while the session runs.
+
+    Once in a session with a strong integrity signal it also asks about the code that was
+    accepted. `integrity` has heard of the attempt before this does: receivers are called in the
+    order in which they were connected, and this module imports it.
+    """
     try:
         if attempt.automatic or not assignment.session.is_active():
             return
-        post_interviewer_message(
-            session=assignment.session,
-            kind=MessageKind.VERDICT,
-            context={"attempt_id": str(attempt.pk), "task_id": str(assignment.task_id)},
-        )
+        context = {"attempt_id": str(attempt.pk), "task_id": str(assignment.task_id)}
+        session = assignment.session
+        post_interviewer_message(session=session, kind=MessageKind.VERDICT, context=context)
+        if attempt.verdict == Verdict.AC and _is_to_be_reviewed(session):
+            post_interviewer_message(session=session, kind=MessageKind.PROOF, context=context)
     except Exception:  # judging must not fail because the interviewer cannot speak
         logger.exception("no reaction to attempt %s", attempt.pk)
+
+
+def _is_to_be_reviewed(session: InterviewSession) -> bool:
+    return InterviewSession.objects.filter(pk=session.pk, needs_review=True).exists()

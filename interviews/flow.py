@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,7 +22,7 @@ from interviews.models import Consent, InterviewSession, Invite, Level, Message,
 from interviews.models.conversation import MessageKind, Role
 from interviews.models.sessions import FinishReason, SessionState
 from neurogame.problems import Problem
-from tasks import evaluation
+from tasks import evaluation, last_drafts
 from tasks import flow as task_flow
 
 logger = logging.getLogger(__name__)
@@ -216,24 +218,34 @@ def finish(session: InterviewSession, now: datetime | None = None) -> InterviewS
 def sweep(now: datetime | None = None) -> dict[str, int]:
     """Close what the clock has ended, check last drafts, recover lost evaluations.
 
-    Idempotent; runs in the job worker every few seconds. The counts of what was done.
+    Idempotent; runs in the job worker every few seconds. The counts of what was done. What fails
+    for one interview or in one step is logged and does not keep the others from theirs.
     """
     now = now or timezone.now()
-    closed = sum(
-        end(session, FinishReason.TIME, at=session.ends_at)
-        for session in InterviewSession.objects.overdue(now)
-    )
-    for session in InterviewSession.objects.running(now).filter(
-        assignments__in=task_flow.Assignment.objects.open().filter(deadline__lte=now)
+    closed = 0
+    for session in InterviewSession.objects.overdue(now):
+        with _logged(f"closing interview {session.pk}"):
+            closed += end(session, FinishReason.TIME, at=session.ends_at)
+    open_tasks = task_flow.Assignment.objects.open()
+    running = InterviewSession.objects.running(now)
+    finished = InterviewSession.objects.filter(state=SessionState.FINISHED)
+    for session in (
+        *running.filter(assignments__in=open_tasks.filter(deadline__lte=now)),
+        *finished.filter(assignments__in=open_tasks),
     ):
-        task_flow.settle(session, now)
-    for session in InterviewSession.objects.filter(
-        state=SessionState.FINISHED,
-        assignments__in=task_flow.Assignment.objects.open(),
-    ):
-        task_flow.settle(session, now)
-    return {
-        "closed": closed,
-        "drafts": evaluation.check_last_drafts(now),
-        "recovered": evaluation.recover(now),
-    }
+        with _logged(f"closing the task of interview {session.pk}"):
+            task_flow.settle(session, now)
+    done = {"closed": closed, "drafts": 0, "recovered": 0}
+    with _logged("checking last drafts"):
+        done["drafts"] = last_drafts.check_due(now)
+    with _logged("recovering evaluations"):
+        done["recovered"] = evaluation.recover(now)
+    return done
+
+
+@contextmanager
+def _logged(step: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception:
+        logger.exception("%s failed", step)

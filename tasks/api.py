@@ -7,6 +7,7 @@ import uuid
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers as drf
 from rest_framework.permissions import IsAuthenticated
@@ -63,7 +64,10 @@ class NextView(TaskView):
     )
     def get(self, request: Request) -> Response:
         """The open task, or a newly chosen one, or why there is no more."""
-        session = session_for(request.user, request.query_params.get("session_id", ""))
+        session_id = request.query_params.get("session_id", "")
+        if not session_id:
+            raise drf.ValidationError({"session_id": [_("This field is required.")]})
+        session = session_for(request.user, session_id)
         found = flow.next_task(session)
         if found.assignment is None:
             return Response({"state": "finished", "task": None, "reason": found.reason})

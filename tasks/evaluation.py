@@ -1,7 +1,7 @@
 """Evaluating runs and attempts: claim, judge outside of any transaction, record.
 
 An evaluation does not hang on the client's connection: it runs in a thread of its own under a
-lease that it renews. After a crash the lease expires and `recover` evaluates the same submission
+lease (see `leases`). After a crash the lease expires and `recover` evaluates the same submission
 again, as the same attempt.
 """
 
@@ -14,16 +14,16 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_futures
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from neurogame.problems import Problem
-from tasks import flow, signals
+from tasks import flow, leases, signals
 from tasks.enums import AssignmentState, CloseReason, Verdict
 from tasks.judgement import Judgement
 from tasks.judging import Evaluate, judge, run_once
@@ -34,11 +34,11 @@ from tasks.sandbox.base import Evaluation as Outcome
 
 logger = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=30)
-RENEW_S = 8.0
 POLL_S = 0.2
 LINE_POLL_S = 0.02
+LINE_POLL_MAX_S = 0.3
 LOST_RUN = timedelta(minutes=3)
+RETRY_AUTOMATIC = timedelta(minutes=5)
 
 # These threads wait for the runner, which bounds how many programs run at once.
 _waiting = ThreadPoolExecutor(max_workers=64, thread_name_prefix="evaluation")
@@ -76,8 +76,21 @@ def _evaluate_run(pk: uuid.UUID) -> None:
         judgement = judge(spec, tests="visible", **program)
     else:
         judgement = run_once(spec, stdin=run.stdin or "", args=run.args, **program)
-    _store(run, judgement)
-    run.save()
+    _record_run(run, judgement)
+
+
+def _record_run(run: CodeRun, judgement: Judgement) -> None:
+    """Store what came out; an IE gives back the time that it took."""
+    with transaction.atomic():
+        _store(run, judgement)
+        run.save()
+        if judgement.verdict == Verdict.IE:
+            flow.give_back_time(run.assignment, _age(run))
+
+
+def _age(evaluation: Evaluation) -> float:
+    """Seconds since it was sent."""
+    return max(0.0, (timezone.now() - evaluation.created_at).total_seconds())
 
 
 def _telling(evaluation: QuerySet[Any]) -> Evaluate:
@@ -85,9 +98,14 @@ def _telling(evaluation: QuerySet[Any]) -> Evaluate:
 
     def evaluate(job: Job, cancelled: Callable[[], bool] | None = None) -> Outcome:
         future = get_runner().submit(job, cancelled=cancelled)
+        pause = LINE_POLL_S
         while not (future.running() or future.done()):
-            wait_futures([future], timeout=LINE_POLL_S)
-        evaluation.filter(progress=Progress.QUEUED).update(progress=Progress.RUNNING)
+            wait_futures([future], timeout=pause)
+            pause = min(1.5 * pause, LINE_POLL_MAX_S)
+        try:
+            evaluation.filter(progress=Progress.QUEUED).update(progress=Progress.RUNNING)
+        except DatabaseError:  # a word for who waits, no reason to give the evaluation up
+            logger.exception("an evaluation could not be marked as running")
         return future.result()
 
     return evaluate
@@ -126,7 +144,7 @@ def start_check(assignment: Assignment, *, language: str, code: str, submission_
         if known is None:
             raise
         return known
-    _start(attempt.pk, lambda: _evaluate_attempt(attempt.pk, assignment.lease_token))
+    start_attempt(attempt, assignment.lease_token)
     return attempt
 
 
@@ -151,7 +169,7 @@ def _claim(assignment: Assignment, language: str, code: str, submission_id: str)
     for old in AssignmentState.claimable():
         if flow.move(
             assignment, old, AssignmentState.EVALUATING,
-            claimed_from=old, lease_token=uuid.uuid4().hex, lease_until=timezone.now() + LEASE,
+            claimed_from=old, **leases.claim(),
         ):  # fmt: skip
             break
     else:
@@ -164,52 +182,41 @@ def _claim(assignment: Assignment, language: str, code: str, submission_id: str)
     )
 
 
-class _Lease:
-    """Renews the lease of an assignment while its evaluation runs."""
+def start_attempt(attempt: Attempt, token: str) -> None:
+    """Evaluate an attempt under the lease `token`, which is renewed until it is recorded."""
 
-    def __init__(self, assignment_id: uuid.UUID, token: str) -> None:
-        self.held = Assignment.objects.filter(pk=assignment_id, lease_token=token)
-        self.over = threading.Event()
-        self.thread = threading.Thread(target=self._renew, name="judge-lease", daemon=True)
-
-    def _renew(self) -> None:
+    def work() -> None:
         try:
-            while not self.over.wait(RENEW_S):
-                try:
-                    self.held.update(lease_until=timezone.now() + LEASE)
-                except Exception:
-                    logger.exception("a lease could not be renewed")
+            _evaluate_attempt(attempt.pk, token)
+        except Cancelled:  # this process ends: whoever comes next need not wait for the lease
+            leases.release(attempt.assignment_id, token)
+            raise
         finally:
-            connection.close()
+            leases.let_go(token)
 
-    def __enter__(self) -> None:
-        self.thread.start()
-
-    def __exit__(self, *exc: object) -> None:
-        self.over.set()
-        self.thread.join()
+    transaction.on_commit(lambda: leases.hold(attempt.assignment_id, token))
+    _start(attempt.pk, work)
 
 
 def _evaluate_attempt(pk: uuid.UUID, token: str) -> None:
     attempt = Attempt.objects.select_related("assignment__task").get(pk=pk)
-    started = time.monotonic()
-    with _Lease(attempt.assignment_id, token):
-        judgement = judge(
-            attempt.assignment.task.spec(),
-            language=attempt.language,
-            source=attempt.code,
-            evaluate=_telling(Attempt.objects.filter(pk=pk)),
-        )
-    record_attempt(pk, judgement, token=token, seconds=time.monotonic() - started)
+    if not leases.is_ours(attempt.assignment_id, token):
+        return
+    judgement = judge(
+        attempt.assignment.task.spec(),
+        language=attempt.language,
+        source=attempt.code,
+        evaluate=_telling(Attempt.objects.filter(pk=pk)),
+    )
+    record_attempt(pk, judgement, token=token)
 
 
-def record_attempt(
-    pk: uuid.UUID, judgement: Judgement, *, token: str, seconds: float
-) -> Attempt | None:
+def record_attempt(pk: uuid.UUID, judgement: Judgement, *, token: str) -> Attempt | None:
     """Verdict, score, number and state in one transaction; None when the lease was lost.
 
     An IE costs no attempt and no time: the state goes back to where it was claimed from and the
-    `seconds` that it took are given back.
+    time since the check was sent is given back. The last draft stays to be checked: its lease is
+    left to expire later.
     """
     with transaction.atomic():
         attempt = Attempt.objects.select_for_update().get(pk=pk)
@@ -220,14 +227,16 @@ def record_attempt(
         )
         if attempt.progress == Progress.DONE or assignment.lease_token != token:
             return None
+        if judgement.verdict == Verdict.IE and attempt.automatic:
+            _postpone(attempt, assignment, judgement)
+            return None
         _store(attempt, judgement)
         if judgement.verdict == Verdict.IE:
-            flow.give_back_time(assignment, seconds)
-            if not attempt.automatic:
-                flow.move(
-                    assignment, AssignmentState.EVALUATING, assignment.claimed_from, note="IE",
-                    lease_until=None, lease_token="",
-                )  # fmt: skip
+            flow.give_back_time(assignment, _age(attempt))
+            flow.move(
+                assignment, AssignmentState.EVALUATING, assignment.claimed_from, note="IE",
+                lease_until=None, lease_token="",
+            )  # fmt: skip
         else:
             _count(attempt, assignment, judgement)
         attempt.result = {
@@ -242,6 +251,15 @@ def record_attempt(
             lambda: signals.attempt_judged.send(Attempt, assignment=assignment, attempt=attempt)
         )
     return attempt
+
+
+def _postpone(attempt: Attempt, assignment: Assignment, judgement: Judgement) -> None:
+    """Leave a last draft to `recover`: nobody is there who could send it again."""
+    attempt.progress, attempt.operator_detail = Progress.QUEUED, judgement.operator_detail
+    attempt.save(update_fields=["progress", "operator_detail"])
+    Assignment.objects.filter(pk=assignment.pk).update(
+        lease_token="", lease_until=timezone.now() + RETRY_AUTOMATIC
+    )
 
 
 def _count(attempt: Attempt, assignment: Assignment, judgement: Judgement) -> None:
@@ -282,7 +300,7 @@ def _start(pk: uuid.UUID, work: Callable[[], None]) -> None:
         try:
             work()
         except Cancelled:
-            logger.warning("evaluation %s was called off; its lease will expire", pk)
+            logger.warning("evaluation %s was called off", pk)
         except Exception:
             logger.exception("evaluation %s failed", pk)
         finally:
@@ -291,8 +309,12 @@ def _start(pk: uuid.UUID, work: Callable[[], None]) -> None:
                 _futures.pop(pk, None)
 
     def start() -> None:
-        with _lock:
-            _futures[pk] = _waiting.submit(guarded)
+        try:
+            with _lock:
+                if pk not in _futures:
+                    _futures[pk] = _waiting.submit(guarded)
+        except RuntimeError:  # this process ends; another finds the evaluation
+            logger.warning("evaluation %s was not started: the process ends", pk)
 
     transaction.on_commit(start)
 
@@ -321,84 +343,49 @@ def is_here(pk: uuid.UUID) -> bool:
         return pk in _futures
 
 
-def recover_attempt(attempt: Attempt) -> bool:
+def recover_attempt(attempt: Attempt, now: datetime | None = None) -> bool:
     """Evaluate an attempt again whose lease has expired; whether it was started here."""
-    if attempt.progress == Progress.DONE:
+    if attempt.progress == Progress.DONE or is_here(attempt.pk):
         return False
-    token = uuid.uuid4().hex
-    now = timezone.now()
+    now = now or timezone.now()
+    lease = leases.claim(now)
     claimed = (
         Assignment.objects.filter(pk=attempt.assignment_id)
         .filter(Q(state=AssignmentState.EVALUATING) | Q(state=AssignmentState.CLOSED))
         .filter(lease_until__lte=now)
-        .update(lease_token=token, lease_until=now + LEASE)
+        .update(**lease)
     )
     if claimed:
-        _start(attempt.pk, lambda: _evaluate_attempt(attempt.pk, token))
+        start_attempt(attempt, lease["lease_token"])
     return bool(claimed)
 
 
 def recover_run(run: CodeRun) -> None:
-    """A run whose process died is an internal error: it cost nothing, send it again."""
-    lost = timezone.now() - run.created_at > LOST_RUN
-    if run.progress != Progress.DONE and lost and not is_here(run.pk):
-        _store(run, Judgement(Verdict.IE, operator_detail="the process that ran it died"))
+    """See to a run whose process died: where there is one web process, run it again.
+
+    With several, another may still be at it; after `LOST_RUN` it is an internal error, which cost
+    nothing, to be sent again.
+    """
+    if run.progress == Progress.DONE or is_here(run.pk):
+        return
+    run.refresh_from_db()
+    if run.progress == Progress.DONE:
+        return
+    if not settings.REDIS_URL:
+        _start(run.pk, lambda: _evaluate_run(run.pk))
+    elif timezone.now() - run.created_at > LOST_RUN:
+        detail = "the process that ran it died"
+        _store(run, Judgement(Verdict.IE, operator_detail=detail))
         run.save()
 
 
-def recover(now: Any = None) -> int:
+def recover(now: datetime | None = None) -> int:
     """Evaluate again what a crash left in evaluation; how many were started."""
     now = now or timezone.now()
     lost = Attempt.objects.filter(
         ~Q(progress=Progress.DONE), assignment__lease_until__lte=now
     ).select_related("assignment")
-    return sum(recover_attempt(attempt) for attempt in lost)
-
-
-def check_last_draft(assignment: Assignment, now: Any = None) -> Attempt | None:
-    """Check, once, the last draft of a task that the clock closed, if it was never checked."""
-    now = now or timezone.now()
-    claimed = Assignment.objects.filter(
-        pk=assignment.pk, last_draft_checked=False, state=AssignmentState.CLOSED
-    ).update(last_draft_checked=True)
-    draft = getattr(assignment, "draft", None)
-    if not claimed or draft is None or not draft.code.strip():
-        return None
-    starter = assignment.task.starter.get(draft.language, "")
-    sent = assignment.attempts.filter(code=draft.code, language=draft.language).exists()
-    if sent or draft.code.strip() == starter.strip():
-        return None
-    token = uuid.uuid4().hex
-    with transaction.atomic():
-        Assignment.objects.filter(pk=assignment.pk).update(
-            lease_token=token, lease_until=now + LEASE
-        )
-        attempt = Attempt.objects.create(
-            assignment=assignment,
-            language=draft.language,
-            code=draft.code,
-            submission_id=f"last-draft-{assignment.pk}",
-            automatic=True,
-        )
-    _start(attempt.pk, lambda: _evaluate_attempt(attempt.pk, token))
-    return attempt
-
-
-def check_last_drafts(now: Any = None) -> int:
-    """`check_last_draft` for every task that the clock closed longer ago than the grace."""
-    now = now or timezone.now()
-    due = (
-        Assignment.objects.filter(
-            state=AssignmentState.CLOSED,
-            last_draft_checked=False,
-            close_reason__in=(CloseReason.TIME, CloseReason.SESSION),
-            closed_at__lte=now - flow.DRAFT_GRACE,
-            draft__isnull=False,
-        )
-        .select_related("draft", "task", "session")
-        .distinct()
-    )
-    return sum(check_last_draft(assignment, now) is not None for assignment in due)
+    return sum(recover_attempt(attempt, now) for attempt in lost)
 
 
 def drain(seconds: float) -> bool:

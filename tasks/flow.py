@@ -114,7 +114,7 @@ def next_task(session: Any, now: datetime | None = None) -> Next:
         state = session.current_state(now)
         if state == "paused":
             raise over(session, now)
-        if current is not None and (state == "active" or current.state == "evaluating"):
+        if current is not None and state == "active":
             return Next(current)
         if state == "finished":
             by_clock = session.finished_at is None or session.finish_reason == "time"
@@ -222,15 +222,11 @@ def begin(assignment: Assignment) -> None:
 
 
 def skip(assignment: Assignment, now: datetime | None = None) -> None:
-    """Give a task up. Idempotent; 409 when it is done otherwise or being evaluated."""
+    """Give a task up; the 409 of one that is done, skipped included, or being evaluated."""
     now = now or timezone.now()
-    if assignment.close_reason == CloseReason.SKIPPED:
-        return
     require_open(assignment, now)
     if not close(assignment, CloseReason.SKIPPED, at=now):
         assignment.refresh_from_db()
-        if assignment.close_reason == CloseReason.SKIPPED:
-            return
         raise done(assignment) if assignment.state == AssignmentState.CLOSED else busy(assignment)
     update_ability(assignment.session)
 
@@ -287,8 +283,10 @@ def save_draft(
 
 
 def give_back_time(assignment: Assignment, seconds: float) -> None:
-    """Lengthen a task and its session by the time that a fault of ours took."""
+    """Lengthen an open task and its session by the time that a fault of ours took."""
     extra = timedelta(seconds=seconds)
-    Assignment.objects.filter(pk=assignment.pk).update(deadline=F("deadline") + extra)
+    open_one = Assignment.objects.open().filter(pk=assignment.pk)
+    if not open_one.update(deadline=F("deadline") + extra):
+        return
     session = assignment.session
     type(session).objects.filter(pk=session.pk, state="active").update(ends_at=F("ends_at") + extra)

@@ -81,7 +81,7 @@ class RqRunner(Runner):
             return future
         with self._changed:
             if self._ended:
-                future.set_exception(SandboxUnavailable("the runner of this process has ended"))
+                future.set_exception(Cancelled("this process is ending"))
                 return future
             self._under_way[key] = _UnderWay(key, future, len(job.inputs), cancelled)
             if self._watcher is None:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from django.conf import settings
 
 from tasks.sandbox import get_sandbox, sandbox_status
-from tasks.sandbox.base import Cancelled, Evaluation, Job, SandboxUnavailable
+from tasks.sandbox.base import Cancelled, Evaluation, Job
 
 type CancelledCheck = Callable[[], bool]
 
@@ -85,7 +85,7 @@ class ThreadRunner(Runner):
             if not self._ending.is_set():
                 self._line.put(_Work(future, job, cancelled))
                 return future
-        future.set_exception(SandboxUnavailable("the runner of this process has ended"))
+        future.set_exception(Cancelled("this process is ending"))
         return future
 
     def shutdown(self, *, timeout: float = 5.0) -> None:

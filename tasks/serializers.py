@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from django.conf import settings
@@ -17,6 +18,7 @@ from tasks.models import Assignment, Attempt, CodeRun, Progress
 
 MAX_CODE = 128 << 10
 MAX_INPUT = 64 << 10
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # in JSON text
 
 
 class TaskRefSerializer(serializers.Serializer[Any]):
@@ -58,24 +60,22 @@ class RunSerializer(CodeSerializer):
     def validate_args(self, value: list[Any] | None) -> list[Any] | None:
         if value is None:
             return value
-        text = json.dumps(value)
-        if len(text) > MAX_INPUT:
-            raise Problem("too_large", _("An input may have up to 64 KiB."))
-        if "\\u0000" in text or ("\\ud" in text.lower() and _lone_surrogate(value)):
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        try:
+            size = len(text.encode())
+        except UnicodeEncodeError:
+            size = 0
+        if not size or _NUL.search(text):
             raise serializers.ValidationError(_("It holds characters that cannot be stored."))
+        if size > MAX_INPUT:
+            raise Problem("too_large", _("An input may have up to 64 KiB."))
         return value
 
 
-def _lone_surrogate(value: Any) -> bool:
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return True
-    return False
-
-
 class CheckSerializer(CodeSerializer):
-    submission_id = serializers.CharField(required=False, max_length=128)
+    submission_id = serializers.CharField(
+        required=False, allow_null=True, allow_blank=True, max_length=128
+    )
 
 
 class TestResultSerializer(serializers.Serializer[Any]):

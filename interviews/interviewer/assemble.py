@@ -141,7 +141,7 @@ def _attempt(evaluation: Evaluation) -> AttemptView:
         code=evaluation.code,
     )
     try:
-        judgement = Judgement.from_record(evaluation.result or {})
+        judgement = Judgement.from_record((evaluation.result or {}).get("judgement") or {})
     except ValueError:
         return seen
     return AttemptView(
@@ -154,7 +154,6 @@ def _attempt(evaluation: Evaluation) -> AttemptView:
         tests=tuple(_visible(test) for test in judgement.tests if test.visible),
         stderr=judgement.stderr,
         compile_output=judgement.compile_output,
-        exit_signal=judgement.exit_signal or "",
     )
 
 
@@ -167,6 +166,8 @@ def _visible(test: TestResult) -> TestView:
         verdict=test.verdict.value,
         stdout=(test.returned or "") if called else test.stdout,
         stderr=test.stderr,
+        exit_code=test.exit_code,
+        exit_signal=test.exit_signal or "",
     )
 
 

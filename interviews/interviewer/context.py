@@ -21,6 +21,8 @@ class TestView:
     verdict: str = ""
     stdout: str = ""
     stderr: str = ""
+    exit_code: int | None = None
+    exit_signal: str = ""
 
     @property
     def failed(self) -> bool:
@@ -55,7 +57,6 @@ class AttemptView:
     tests: tuple[TestView, ...] = ()
     stderr: str = ""
     compile_output: str = ""
-    exit_signal: str = ""
 
     @property
     def first_failed(self) -> TestView | None:

@@ -22,8 +22,19 @@ SHOWN_ERROR = 160
 
 
 def on_attempt(voice: Voice, attempt: AttemptView) -> str:
-    """Feedback on an attempt, by its verdict, with the attempts that are left."""
-    text = _BY_VERDICT.get(attempt.verdict, _wrong)(voice, attempt)
+    """Feedback on an attempt, by its verdict, with the attempts that are left.
+
+    Where the verdict comes from hidden tests alone and a visible one fails in another way, it is
+    about that one: it can be looked at.
+    """
+    spoken = attempt.verdict
+    first = attempt.first_failed
+    if first is not None and all(test.verdict != spoken for test in attempt.tests):
+        spoken = first.verdict
+    test = next((test for test in attempt.tests if test.verdict == spoken), None)
+    text = _BY_VERDICT.get(spoken, _wrong)(voice, attempt, test)
+    if spoken != attempt.verdict and voice.has(f"beyond.{attempt.verdict}"):
+        text += voice.say(f"beyond.{attempt.verdict}")
     if attempt.verdict in ("AC", "IE"):
         return text
     left = voice.context.attempts_left
@@ -100,13 +111,12 @@ def _edge(voice: Voice, attempt: AttemptView) -> str:
     return str(edges[((attempt.number or 1) - 1) % len(edges)])
 
 
-def _accepted(voice: Voice, attempt: AttemptView) -> str:
+def _accepted(voice: Voice, attempt: AttemptView, test: TestView | None) -> str:
     key = "AC.senior" if voice.context.level == "senior" else "AC"
     return voice.say(key, **_counts(attempt)) + voice.say("AC.more")
 
 
-def _wrong(voice: Voice, attempt: AttemptView) -> str:
-    test = attempt.first_failed
+def _wrong(voice: Voice, attempt: AttemptView, test: TestView | None) -> str:
     if test is None:
         return voice.say("WA.hidden", edge=_edge(voice, attempt), **_counts(attempt))
     nothing = voice.say("nothing")
@@ -141,8 +151,8 @@ def _off_by_one(left: str, right: str) -> bool:
     return bool(number.match(left) and number.match(right)) and abs(int(left) - int(right)) == 1
 
 
-def _too_slow(voice: Voice, attempt: AttemptView) -> str:
-    if attempt.passed == 0:
+def _too_slow(voice: Voice, attempt: AttemptView, test: TestView | None) -> str:
+    if attempt.passed == 0 and all(test.verdict == "TLE" for test in attempt.tests):
         reason = "TLE.endless"
     elif nested_loops(attempt.code):
         reason = "TLE.nested"
@@ -157,25 +167,28 @@ def _too_slow(voice: Voice, attempt: AttemptView) -> str:
     return voice.say("TLE", loops=voice.say(reason), time_s=time_s, **_counts(attempt))
 
 
-def _crashed(voice: Voice, attempt: AttemptView) -> str:
-    test = attempt.first_failed
-    stderr = (test.stderr if test else "") or attempt.stderr
-    error, message, line = error_of(stderr)
-    if not error and attempt.exit_signal:
-        return voice.say("RTE.signal", signal=attempt.exit_signal, **_counts(attempt))
-    if not error and not test:
+def _crashed(voice: Voice, attempt: AttemptView, test: TestView | None) -> str:
+    if test is None:
         return voice.say("RTE.unseen", edge=_edge(voice, attempt), **_counts(attempt))
-    described = f"{error}: {message}" if error and message else error or "RTE"
+    error, message, line = error_of(test.stderr)
+    if not error and test.exit_signal:
+        return voice.say("RTE.signal", signal=test.exit_signal, **_counts(attempt))
+    if not error and test.exit_code:
+        return voice.say("RTE.exit", code=test.exit_code, **_counts(attempt))
+    if not error:
+        return voice.say("RTE.silent", **_counts(attempt))
+    described = f"{error}: {message}" if message else error
+    advice = voice.texts.ERRORS.get(f"{error}.{attempt.language}") or voice.texts.ERRORS.get(error)
     return voice.say(
         "RTE",
         error=described[:SHOWN_ERROR],
         line=voice.say("RTE.line", line=line) if line else "",
-        advice=voice.texts.ERRORS.get(error, voice.texts.ERROR_UNKNOWN),
+        advice=advice or voice.texts.ERROR_UNKNOWN,
         **_counts(attempt),
     )
 
 
-def _not_compiled(voice: Voice, attempt: AttemptView) -> str:
+def _not_compiled(voice: Voice, attempt: AttemptView, test: TestView | None) -> str:
     output = attempt.compile_output or attempt.stderr
     error, message, line = error_of(output)
     if error:
@@ -185,16 +198,16 @@ def _not_compiled(voice: Voice, attempt: AttemptView) -> str:
     return voice.say("CE", message=first[:SHOWN_ERROR]) if first else voice.say("CE.plain")
 
 
-def _too_large(voice: Voice, attempt: AttemptView) -> str:
+def _too_large(voice: Voice, attempt: AttemptView, test: TestView | None) -> str:
     task = voice.context.task
     return voice.say("MLE", memory_mb=task.memory_mb if task else 256, **_counts(attempt))
 
 
-def _too_loud(voice: Voice, attempt: AttemptView) -> str:
+def _too_loud(voice: Voice, attempt: AttemptView, test: TestView | None) -> str:
     return voice.say("OLE", **_counts(attempt))
 
 
-def _our_fault(voice: Voice, attempt: AttemptView) -> str:
+def _our_fault(voice: Voice, attempt: AttemptView, test: TestView | None) -> str:
     return voice.say("IE")
 
 

@@ -220,6 +220,14 @@ TEXTS: dict[str, tuple[str, ...]] = {
         "The program was ended by {signal}; {passed} of {total} tests pass. That is most often a "
         "recursion that goes too deep or memory that is not there.",
     ),
+    "RTE.exit": (
+        "The program ends with exit code {code} instead of 0; {passed} of {total} tests pass. "
+        "Where does it end like that, and should it?",
+    ),
+    "RTE.silent": (
+        "The program ends before the function has given its answer; {passed} of {total} tests "
+        "pass. Does anything in it end the program early?",
+    ),
     "CE": (
         "It does not compile: {message}. Mend that first, it costs you nothing to run the visible "
         "tests before the next check.",
@@ -240,6 +248,10 @@ TEXTS: dict[str, tuple[str, ...]] = {
         "Something failed on our side, I am sorry. It cost you no attempt and no time. Please "
         "check the same code again in a moment.",
     ),
+    "beyond.TLE": (" Hidden tests run out of time as well; begin with the one you can see.",),
+    "beyond.MLE": (" Hidden tests run out of memory as well; begin with the one you can see.",),
+    "beyond.OLE": (" On hidden tests it prints far too much; begin with the one you can see.",),
+    "beyond.RTE": (" On hidden tests it crashes as well; begin with the one you can see.",),
     "left": (" You have {attempts}.",),
     "left.none": (
         " That was the last attempt for this task; take the next one with a fresh mind.",
@@ -295,6 +307,7 @@ ERRORS: dict[str, str] = {
     "KeyError": "The dictionary lacks that key: when could it be missing, and what should happen then?",
     "ValueError": "A value has not the form that was expected, often when input is read: check what the line really holds.",
     "TypeError": "Two types do not fit together: often text where a number belongs, or a None that came back.",
+    "TypeError.javascript": "Two types do not fit together: often a value is undefined or null where you expect an object.",
     "NameError": "A name is used that was never set: a typing error, or a variable of another branch.",
     "UnboundLocalError": "A variable is read before it is set inside the function: look at the branch that skips the assignment.",
     "AttributeError": "The object has no such attribute: often it is None, or of another type than you think.",

@@ -181,7 +181,8 @@ def test_sending_takes_few_queries(session, django_assert_max_num_queries):
 
 
 def result(*tests: TestResult, verdict=Verdict.WA, **more) -> dict:
-    return Judgement(verdict=verdict, tests=tests, total=len(tests), **more).as_record()
+    judgement = Judgement(verdict=verdict, tests=tests, total=len(tests), **more)
+    return {"judgement": judgement.as_record()}
 
 
 FAILED = TestResult(
