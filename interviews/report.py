@@ -17,9 +17,10 @@ from django.utils import timezone
 
 from interviews import integrity
 from interviews.models import Consent, InterviewSession
-from tasks.models import Assignment, Attempt
+from tasks.enums import AssignmentState, CloseReason
+from tasks.models import Assignment, AssignmentMove, Attempt
 from tasks.selection import LEVEL_MEANS
-from telemetry.integrity import Integrity, Signal, examine
+from telemetry.integrity import TITLES, Integrity, Signal, examine
 
 # What only says that somebody works: shown as counts between what matters.
 QUIET = {
@@ -121,6 +122,11 @@ class Report:
     timeline: list[Entry]
 
     @property
+    def counts(self) -> list[tuple[str, int]]:
+        """Signals by what they say, most frequent first."""
+        return [(titled(kind), count) for kind, count in self.integrity.counts.items()]
+
+    @property
     def accepted(self) -> int:
         return sum(line.assignment.close_reason == "accepted" for line in self.tasks)
 
@@ -202,7 +208,7 @@ def _work(assignments: Iterable[Assignment]) -> Iterator[Entry]:
     for assignment in assignments:
         slug = assignment.task.slug
         for move in assignment.moves.all():
-            yield Entry(move.at, "move", move, slug)
+            yield Entry(move.at, "move", move, slug, _moved(move))
         for attempt in assignment.attempts.all():
             more = {"tests": test_rows(attempt, assignment)}
             yield Entry(attempt.created_at, "attempt", attempt, slug, more)
@@ -211,6 +217,17 @@ def _work(assignments: Iterable[Assignment]) -> Iterator[Entry]:
         draft = getattr(assignment, "draft", None)
         if draft is not None:
             yield Entry(draft.saved_at, "draft", draft, slug)
+
+
+def _moved(move: AssignmentMove) -> dict[str, Any]:
+    """The states of a move in words."""
+    states = dict(AssignmentState.choices)
+    reasons = dict(CloseReason.choices)
+    return {
+        "old": states.get(move.old, move.old),
+        "new": states.get(move.new, move.new),
+        "note": reasons.get(move.note, move.note),
+    }
 
 
 def _output(result: Any) -> str:
@@ -260,11 +277,16 @@ def test_rows(attempt: Attempt, assignment: Assignment) -> list[dict[str, Any]]:
 def _signals(signals: Iterable[Signal], slugs: dict[str, str]) -> Iterator[Entry]:
     for signal in signals:
         if signal.type in QUIET and signal.number("away_ms") < NOTABLE_AWAY_MS:
-            yield Entry(signal.at, "quiet", {signal.type: 1}, more={"until": signal.at})
+            yield Entry(signal.at, "quiet", {titled(signal.type): 1}, more={"until": signal.at})
             continue
         away_s = round(signal.number("away_ms") / 1000)
         slug = slugs.get(signal.task_id, "")
         yield Entry(signal.at, "signal", signal, slug, _said(signal, away_s))
+
+
+def titled(kind: str) -> str:
+    """What a signal of this type says, for people."""
+    return str(TITLES.get(kind, kind))
 
 
 def folded(entries: Iterable[Entry]) -> list[Entry]:
@@ -288,6 +310,7 @@ def _said(signal: Signal, away_s: int) -> dict[str, Any]:
         if name not in ("text", "sha256", "chars", "source", "place", "away_ms", "edits")
     }
     return {
+        "title": titled(signal.type),
         "text": signal.text(),
         "chars": signal.chars if signal.text() or signal.number("chars") else 0,
         "source": signal.text("source"),

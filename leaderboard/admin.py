@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.decorators import action, display
-from unfold.widgets import INPUT_CLASSES, SELECT_CLASSES, UnfoldAdminTextInputWidget
+from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from leaderboard import holds, standings
 from leaderboard.forms import BoardForm
@@ -116,8 +116,10 @@ class StandingAdmin(ExportAdmin, BigRecordAdmin):
         )
         del form.fields["player"]
         for field in form.fields.values():
-            select = isinstance(field.widget, forms.Select)
-            field.widget.attrs["class"] = " ".join(SELECT_CLASSES if select else INPUT_CLASSES)
+            if isinstance(field.widget, forms.Select):
+                field.widget = UnfoldAdminSelectWidget(choices=field.widget.choices)
+            else:
+                field.widget.attrs["class"] = " ".join(INPUT_CLASSES)
         return self.page(
             request,
             "admin/leaderboard/board.html",
@@ -241,7 +243,7 @@ class PlayerHoldAdmin(DeskAdmin):
             title=state.label,
             obj=hold,
             form=form,
-            submit=_("Decide"),
+            submit_label=_("Decide"),
             tone=_tone(state),
             intro=hold.user_id,
         )
@@ -261,7 +263,7 @@ class PlayerHoldAdmin(DeskAdmin):
             action=name,
             form=form,
             title=state.label,
-            submit=_("Decide"),
+            submit_label=_("Decide"),
             tone=_tone(state),
         )
 
@@ -306,7 +308,7 @@ def _held(request: HttpRequest) -> list[Section]:
         f"{url}?state__exact={HoldState.HELD.value}",
         "warn" if held else "good",
     )
-    return [Section(title=_now("Leaderboard"), cards=[card])]
+    return [Section(title=_now("Game"), order=21, cards=[card])]
 
 
 dashboard.register("leaderboard", _held)

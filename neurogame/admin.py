@@ -110,7 +110,8 @@ def _operation(request: HttpRequest) -> list[Section]:
     url = reverse("admin:django_tasks_database_dbtaskresult_changelist")
     return [
         Section(
-            title=_now("Background jobs"),
+            title=_now("Operation"),
+            order=90,
             cards=[
                 Card(
                     _now("Failed jobs, last 24 hours"),

@@ -33,8 +33,8 @@ ADMIN_CSP = {
     "frame-ancestors": [CSP.SELF],
 }
 
-# title: (model or page, its icon) ...; whoever may not see a row's model does not get the row.
-NAVIGATION: list[tuple[Any, list[tuple[str, str]]]] = [
+# title: (model, its icon, its name if not the model's own) ...; whoever may not see a row's model does not get the row.
+NAVIGATION: list[tuple[Any, list[tuple[Any, ...]]]] = [
     (
         _("Interviews"),
         [
@@ -77,8 +77,8 @@ NAVIGATION: list[tuple[Any, list[tuple[str, str]]]] = [
         _("Operation"),
         [
             ("interviews.llmcall", "smart_toy"),
-            ("django_tasks_database.dbtaskresult", "manufacturing"),
-            ("admin.logentry", "history"),
+            ("django_tasks_database.dbtaskresult", "manufacturing", _("Background jobs")),
+            ("admin.logentry", "history", _("Who did what")),
         ],
     ),
     (_("People"), [("interviews.user", "person"), ("auth.group", "badge")]),
@@ -143,13 +143,13 @@ class NeurogameAdminSite(UnfoldAdminSite):
         registered = {model._meta.label_lower: each for model, each in self._registry.items()}
         for title, rows in NAVIGATION:
             items = []
-            for label, icon in rows:
+            for label, icon, *names in rows:
                 model_admin = registered.get(label)
                 if model_admin is None or not model_admin.has_view_permission(request):
                     continue
                 app_label, model_name = label.split(".")
                 link = reverse(f"{self.name}:{app_label}_{model_name}_changelist")
-                name = model_admin.model._meta.verbose_name_plural
+                name = names[0] if names else model_admin.model._meta.verbose_name_plural
                 items.append(
                     {
                         "title": str(name)[:1].upper() + str(name)[1:],

@@ -34,6 +34,7 @@ class Section:
     """A heading with cards and, below them, a list; `empty` says what an empty list means."""
 
     title: Any
+    order: int = 50
     cards: list[Card] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     rows_title: Any = ""
@@ -50,4 +51,12 @@ def register(name: str, part: Part) -> None:
 
 
 def sections(request: HttpRequest) -> list[Section]:
-    return [section for part in _parts.values() for section in part(request)]
+    """All that concerns this user, by order; sections of one title are one."""
+    found: dict[str, Section] = {}
+    parts = [section for part in _parts.values() for section in part(request)]
+    for section in sorted(parts, key=lambda section: section.order):
+        known = found.setdefault(str(section.title), section)
+        if known is not section:
+            known.cards.extend(section.cards)
+            known.rows.extend(section.rows)
+    return list(found.values())

@@ -28,8 +28,18 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import FieldTextFilter, RangeDateFilter
 from unfold.paginator import InfinitePaginator
 from unfold.utils import parse_date_str
+from unfold.views import ChangeList
 
 EMPTY = "–"
+
+
+class DeskChangeList(ChangeList):
+    """Without a search or a filter, what was counted is all there is."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if not self.query and not self.has_active_filters:
+            self.full_result_count = self.result_count
 
 
 class DeskAdmin(ModelAdmin):
@@ -44,6 +54,9 @@ class DeskAdmin(ModelAdmin):
     list_disable_select_all = True
     warn_unsaved_form = True
     empty_value_display = EMPTY
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return DeskChangeList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
@@ -107,7 +120,7 @@ class DeskAdmin(ModelAdmin):
         action: str,
         form: forms.Form,
         title: Any,
-        submit: Any,
+        submit_label: Any,
         tone: str = "primary",
     ) -> TemplateResponse:
         """The question before an action on ticked rows: its form comes back to the same action.
@@ -129,7 +142,7 @@ class DeskAdmin(ModelAdmin):
             "admin/desk/form.html",
             title=title,
             form=form,
-            submit=submit,
+            submit_label=submit_label,
             tone=tone,
             question=names + ("…" if len(chosen) > 10 else ""),
             intro=names + ("…" if len(chosen) > 10 else "") if form.visible_fields() else "",

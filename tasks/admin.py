@@ -329,7 +329,8 @@ def _judging(request: HttpRequest) -> list[Section]:
     working = sandbox != "unavailable"
     return [
         Section(
-            title=_now("Judging"),
+            title=_now("Operation"),
+            order=90,
             cards=[
                 Card(
                     _now("Sandbox"),

@@ -54,6 +54,7 @@ def _interviews(request: HttpRequest) -> list[Section]:
     return [
         Section(
             title=_("Interviews"),
+            order=10,
             cards=cards,
             rows_title=_("Latest interviews"),
             rows=[_row(session) for session in latest],
@@ -81,7 +82,8 @@ def _interviewer(request: HttpRequest) -> list[Section]:
     url = reverse("admin:interviews_llmcall_changelist")
     return [
         Section(
-            title=_("Interviewer"),
+            title=_("Operation"),
+            order=90,
             cards=[
                 Card(
                     _("Failed model calls, last 24 hours"),

@@ -141,7 +141,7 @@ STATES = {
 class InviteAdmin(DeskAdmin):
     seen_by = "team__members"
     list_display = (
-        "who", "shown_state", "shown_mail", "copy_link", "track", "level", "team", "expires_at",
+        "who", "shown_state", "copy_link", "shown_mail", "track", "level", "team", "expires_at",
     )  # fmt: skip
     list_filter = (
         StateFilter,
@@ -258,7 +258,7 @@ class InviteAdmin(DeskAdmin):
             "admin/desk/form.html",
             title=_("Invite"),
             form=form,
-            submit=_("Make the invites"),
+            submit_label=_("Make the invites"),
             back_url=self.url("changelist"),
             intro=_("An invite belongs to a team, and you are in none yet: ask an administrator.")
             if not teams
@@ -321,7 +321,7 @@ class InviteAdmin(DeskAdmin):
             action="withdraw_many",
             form=forms.Form(),
             title=_("Withdraw invites"),
-            submit=_("Withdraw"),
+            submit_label=_("Withdraw"),
             tone="danger",
         )
 
@@ -337,7 +337,7 @@ class InviteAdmin(DeskAdmin):
             title=_("Mail the link"),
             obj=invite,
             form=forms.Form(),
-            submit=_("Mail it"),
+            submit_label=_("Mail it"),
             question=_("The link goes to %(email)s.") % {"email": invite.email or "–"},
         )
 
@@ -353,7 +353,7 @@ class InviteAdmin(DeskAdmin):
             title=_("Withdraw the invite"),
             obj=invite,
             form=forms.Form(),
-            submit=_("Withdraw"),
+            submit_label=_("Withdraw"),
             tone="danger",
             question=_("The link of %(who)s stops working. This cannot be undone.")
             % {"who": invite},

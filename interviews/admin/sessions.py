@@ -211,7 +211,7 @@ class InterviewSessionAdmin(ExportAdmin, BigRecordAdmin):
             obj=session,
             form=forms.Form(),
             tone="danger",
-            submit=_("End it now"),
+            submit_label=_("End it now"),
             question=_(
                 "The candidate can write nothing from then on; the last draft is still checked."
             ),
@@ -238,7 +238,7 @@ class InterviewSessionAdmin(ExportAdmin, BigRecordAdmin):
             title=_("Add minutes"),
             obj=session,
             form=form,
-            submit=_("Add"),
+            submit_label=_("Add"),
             intro=_("For a fault of ours, or an accommodation. The candidate's timer follows."),
         )
 
@@ -256,7 +256,7 @@ class InterviewSessionAdmin(ExportAdmin, BigRecordAdmin):
             title=_("Mark as reviewed"),
             obj=session,
             form=form,
-            submit=_("Mark as reviewed"),
+            submit_label=_("Mark as reviewed"),
             intro=_("A strong signal that comes in later marks the interview again."),
         )
 

@@ -66,7 +66,7 @@ def _game(request: HttpRequest) -> list[Section]:
                 "warn" if unknown else "good",
             )
         )
-    return [Section(title=_("Game"), cards=cards)]
+    return [Section(title=_("Game"), order=20, cards=cards)]
 
 
 dashboard.register("game", _game)

@@ -174,7 +174,7 @@ class GameEventAdmin(BigRecordAdmin):
             title=_("Export events"),
             form=form,
             method="get",
-            submit=_("Download"),
+            submit_label=_("Download"),
             intro=_(
                 "Any number of events: the file is written while it is read. Programs fetch the "
                 "same from GET /v1/export/raw with a key of scope export."

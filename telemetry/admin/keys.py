@@ -164,7 +164,7 @@ class ApiKeyAdmin(DeskAdmin):
             title=_("Rotate the key"),
             obj=key,
             form=form,
-            submit=_("Make the new key"),
+            submit_label=_("Make the new key"),
             intro=_("The new key has the same name, scopes and limit; its text is shown once."),
         )
 
@@ -187,7 +187,7 @@ class ApiKeyAdmin(DeskAdmin):
             obj=key,
             form=forms.Form(),
             tone="danger",
-            submit=_("Revoke now"),
+            submit_label=_("Revoke now"),
             question=_("Whoever uses “%(key)s” is refused at once. This cannot be undone.")
             % {"key": key},
         )
