@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from json import loads
 from typing import Any
 
@@ -43,7 +43,9 @@ _SURROGATES = re.compile(
     rb"|(?P<lone>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
     re.DOTALL,
 )
-_STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+# Possessive, and a string may lack its end: no text makes these look at a byte twice.
+_STRUCTURE = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
+_TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{},:]', re.DOTALL)
 # Deeper than this the decoder gives up; such a value is blanked before and quarantined.
 _DECODER_DEPTH = 200
 
@@ -170,20 +172,42 @@ def _read_softened(body: bytes) -> tuple[_Envelope, list[bytes]]:
     def keep_length(match: re.Match[bytes]) -> bytes:
         return b"\\ufffd" if match["lone"] else match[0]
 
-    softened = _blank_depths(_SURROGATES.sub(keep_length, body))
+    softened = _SURROGATES.sub(keep_length, body)
+    if body.count(b"[") + body.count(b"{") >= _DECODER_DEPTH:
+        softened = _blank_depths(softened)
+    if softened == body:
+        raise EnvelopeError("bad_json", "the body is not JSON")
     try:
         envelope = msgspec.json.decode(softened, type=_Envelope)
     except msgspec.ValidationError:
         raise EnvelopeError("bad_envelope", "an object with a list `events` is expected") from None
     except (msgspec.DecodeError, RecursionError):
         raise EnvelopeError("bad_json", "the body is not JSON") from None
-    originals, position = [], 0
-    for raw in envelope.events or []:
-        part = bytes(raw)
-        position = softened.index(part, position)
-        originals.append(body[position : position + len(part)])
-        position += len(part)
-    return envelope, originals
+    return envelope, [body[start:end].strip() for start, end in _event_spans(softened)]
+
+
+def _event_spans(body: bytes) -> list[tuple[int, int]]:
+    """Where the elements of the list `events` lie in a body that is an envelope."""
+    spans: list[tuple[int, int]] = []
+    depth, start, key, text = 0, -1, "", b'""'
+    for match in _TOKENS.finditer(body):
+        mark = match[0]
+        if mark in (b"[", b"{"):
+            depth += 1
+            if depth == 2 and key == "events" and mark == b"[":
+                spans, start = [], match.end()
+        elif depth == 2 and start >= 0 and mark in (b",", b"]"):
+            if mark == b"," or body[start : match.start()].strip():
+                spans.append((start, match.start()))
+            start = match.end() if mark == b"," else -1
+            depth -= mark == b"]"
+        elif mark in (b"]", b"}"):
+            depth -= 1
+        elif depth == 1 and mark == b":":
+            key = loads(text)
+        elif depth == 1:
+            text = mark
+    return spans
 
 
 def _blank_depths(body: bytes) -> bytes:
@@ -222,7 +246,10 @@ def read_event(raw: bytes, index: int, now: datetime) -> Accepted | Rejected:
     fault = unstorable(raw)
     if fault:
         return refuse("unstorable", fault)
-    event = msgspec.json.decode(raw)
+    try:
+        event = msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        return refuse("unstorable", f"cannot be read: {error}"[:500])
     if not isinstance(event, dict):
         return refuse("not_an_object", "an event is a JSON object")
     fault = _field_fault(event)
@@ -292,12 +319,19 @@ def unstorable(raw: bytes) -> str:
 
     def number(digits: str) -> float:
         value = float(digits)
-        if not math.isfinite(value) or Decimal(digits) != Decimal(repr(value)):
+        if not math.isfinite(value) or not _same(digits, value):
             faults.append(f"the number {digits[:40]} does not survive as a double")
         return 0.0
 
     loads(raw, parse_int=integer, parse_float=number)
     return faults[0] if faults else ""
+
+
+def _same(digits: str, value: float) -> bool:
+    try:
+        return Decimal(digits) == Decimal(repr(value))
+    except InvalidOperation:  # an exponent of twenty digits
+        return False
 
 
 def _field_fault(event: dict[str, Any]) -> str:
