@@ -42,9 +42,12 @@ def register(*, nickname: str, email: str, password: str) -> User:
         errors["password"] = list(error.messages)
     if errors:
         raise ValidationError(errors)
+    user = User(nickname=nickname or None, email=email or None)
+    user.set_password(password)  # takes its time: not while others wait for the transaction
     try:
         with transaction.atomic():
-            return User.objects.create_user(nickname=nickname, email=email, password=password)
+            user.save()
+        return user
     except IntegrityError:  # someone was faster
         field = "nickname" if nickname and taken("nickname", nickname) else "email"
         raise ValidationError({field: [_("This is taken already.")]}) from None
