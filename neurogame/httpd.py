@@ -288,6 +288,8 @@ class Request(WebRequest):
     def handle_reply(self, message: dict[str, Any]) -> None:
         if self.finished or self.channel is None:
             return
+        if message.get("body") and (self.method == b"HEAD" or self.code in http.NO_BODY_CODES):
+            message = {**message, "body": b""}  # Daphne would send all but the first part
         if message.get("more_body") and self.producer is None:
             self._room = asyncio.Event()
             self._room.set()

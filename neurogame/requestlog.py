@@ -24,6 +24,7 @@ from typing import Any
 from django.utils.decorators import sync_and_async_middleware
 from django.utils.functional import SimpleLazyObject
 
+from neurogame.net import believed
 from neurogame.redaction import redact_target
 
 Scope = MutableMapping[str, Any]
@@ -125,26 +126,34 @@ def log_request(
 
 
 def _header(scope: Scope, wanted: bytes) -> str:
-    for name, value in scope.get("headers", ()):
-        if name == wanted:
-            return bytes(value).decode("latin-1")
-    return ""
+    values = [value for name, value in scope.get("headers", ()) if name == wanted]
+    return b",".join(values).decode("latin-1")
 
 
 class RequestLog:
-    """ASGI middleware; see the module. `trust_ids`: an incoming X-Request-ID may be kept."""
+    """ASGI middleware; see the module.
 
-    def __init__(self, application: Application, *, trust_ids: bool | None = None) -> None:
-        if trust_ids is None:
+    Behind `proxies` trusted proxies (default: the setting TRUSTED_PROXIES) a sane X-Request-ID
+    of theirs is kept, and the client's address is the one that they name.
+    """
+
+    def __init__(self, application: Application, *, proxies: int | None = None) -> None:
+        if proxies is None:
             from django.conf import settings
 
-            trust_ids = bool(settings.TRUSTED_PROXIES)
+            proxies = settings.TRUSTED_PROXIES
         self.application = application
-        self.trust_ids = trust_ids
+        self.proxies = proxies
 
     def request_id(self, scope: Scope) -> str:
-        given = _header(scope, b"x-request-id") if self.trust_ids else ""
+        given = _header(scope, b"x-request-id") if self.proxies else ""
         return given if _SANE_ID.match(given) else new_request_id()
+
+    def client(self, scope: Scope) -> str | None:
+        peer = (scope.get("client") or [None])[0]
+        if not peer or not self.proxies:
+            return peer
+        return believed(peer, _header(scope, b"x-forwarded-for"), self.proxies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -191,7 +200,7 @@ class RequestLog:
                 seconds=time.perf_counter() - started,
                 size=size,
                 user_id=state.user_id,
-                client=(scope.get("client") or [None])[0],
+                client=self.client(scope),
                 **({} if ended else {"aborted": True}),
             )
             _current.reset(token)

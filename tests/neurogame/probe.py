@@ -79,11 +79,11 @@ def main() -> None:
         httpd.STALL_SECONDS = 1.0
     logging.config.dictConfig(logging_config(debug=False, level="INFO"))
     serve(
-        RequestLog(application, trust_ids="--trust" in sys.argv),
+        RequestLog(application, proxies=int("--trust" in sys.argv)),
         host="127.0.0.1",
         port=0,
         body_limits=LIMITS,
-        grace_s=3.0,
+        grace_s=1.0 if "--short-grace" in sys.argv else 30.0,
         ready=lambda host, port: print(port, flush=True),
     )
 

@@ -87,7 +87,7 @@ async def test_incoming_id_counts_only_from_a_proxy() -> None:
         (True, "x" * 65, False),
         (True, "new\tline-and-more", False),
     ):
-        async with client(application, trust_ids=trusted) as http:
+        async with client(application, proxies=int(trusted)) as http:
             response = await http.get("/", headers={"X-Request-ID": sent})
         assert (response.text == sent) is kept
         assert response.headers.get_list("X-Request-ID") == [response.text]
@@ -99,7 +99,7 @@ async def test_crash_is_answered_and_logged_once(lines: Any, caplog: Any) -> Non
         set_request_user("u-1")
         raise RuntimeError("planned")
 
-    async with client(application, trust_ids=False) as http:
+    async with client(application, proxies=0) as http:
         response = await http.post("/x")
     assert response.status_code == 500
     assert response.headers["Content-Type"] == "application/problem+json"
@@ -120,10 +120,22 @@ async def test_stream_is_logged_at_its_end(lines: Any) -> None:
         seen_during.append(len(lines()))
         await send({"type": "http.response.body", "body": b"cde"})
 
-    async with client(application, trust_ids=False) as http:
+    async with client(application, proxies=0) as http:
         await http.get("/stream")
     assert seen_during == [0]
     assert [line["bytes"] for line in lines()] == [5]
+
+
+async def test_client_is_the_one_that_the_trusted_proxies_name(lines: Any) -> None:
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    forged = {"X-Forwarded-For": "1.1.1.1, 2.2.2.2, 3.3.3.3"}
+    for proxies in (0, 1, 2, 4):
+        async with client(application, proxies=proxies) as http:
+            await http.get("/", headers=forged)
+    assert [line["client"] for line in lines()] == ["127.0.0.1", "3.3.3.3", "2.2.2.2", "127.0.0.1"]
 
 
 async def test_id_is_gone_after_the_request() -> None:
@@ -131,14 +143,14 @@ async def test_id_is_gone_after_the_request() -> None:
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body"})
 
-    async with client(application, trust_ids=False) as http:
+    async with client(application, proxies=0) as http:
         await http.get("/")
     assert current_request_id() == ""
 
 
 @override_settings(TRUSTED_PROXIES=1)
 def test_proxies_of_the_settings_are_trusted_by_default() -> None:
-    assert RequestLog(django_application).trust_ids is True
+    assert RequestLog(django_application).proxies == 1
 
 
 # --- lines ----------------------------------------------------------------------------------

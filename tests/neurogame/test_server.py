@@ -81,7 +81,7 @@ class Probe:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            code = self.process.wait(15)
+            code = self.process.wait(40)
         finally:
             self.process.kill()
             self.reader.join(5)
@@ -325,6 +325,16 @@ def test_garbage_has_its_line_in_the_log(probe: Probe) -> None:
     assert (line["status"], line["request_id"]) == (400, body["request_id"])
 
 
+def test_answer_to_head_has_no_body_however_long_it_is(shared: Probe) -> None:
+    answer = raw(
+        shared,
+        b"HEAD /flood?chunks=3 HTTP/1.1\r\nHost: x\r\n\r\n"
+        b"GET /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    )
+    assert b"xxx" not in answer
+    assert answer.count(b"HTTP/1.1 200 ") == 2
+
+
 # --- time -----------------------------------------------------------------------------------
 
 
@@ -480,7 +490,7 @@ def test_sigterm_ends_streams_and_finishes_requests(tmp_path: Path) -> None:
             time.sleep(0.2)  # the request is being served before the signal comes
             started = time.monotonic()
             assert probe.stop() == 0
-            assert time.monotonic() - started < 3
+            assert time.monotonic() - started < 20  # and not the grace period of 30 s
             assert read_to_end(stream).endswith(b"0\r\n\r\n")
             assert b"HTTP/1.1 200 " in read_to_end(slow)
             assert read_to_end(idle) == b""
@@ -489,12 +499,12 @@ def test_sigterm_ends_streams_and_finishes_requests(tmp_path: Path) -> None:
 
 
 def test_sigterm_breaks_what_outlasts_the_grace_period(tmp_path: Path) -> None:
-    with running(tmp_path) as probe, probe.connect() as slow:
+    with running(tmp_path, "--short-grace") as probe, probe.connect() as slow:
         slow.sendall(b"GET /slow?s=60 HTTP/1.1\r\nHost: x\r\n\r\n")
         time.sleep(0.2)
         started = time.monotonic()
         assert probe.stop() == 0
-        assert time.monotonic() - started < 8
+        assert time.monotonic() - started < 20
         assert read_to_end(slow) == b""
 
 
