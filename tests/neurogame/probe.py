@@ -75,7 +75,7 @@ def main() -> None:
     from neurogame.server import serve
 
     if "--hurried" in sys.argv:  # the tests do not wait for the real times
-        httpd.HEADER_SECONDS, httpd.BODY_SECONDS, httpd.IDLE_SECONDS = 1.0, 1.5, 2.0
+        httpd.HEADER_SECONDS, httpd.BODY_SECONDS, httpd.IDLE_SECONDS = 2.0, 2.5, 4.0
         httpd.STALL_SECONDS = 1.0
     logging.config.dictConfig(logging_config(debug=False, level="INFO"))
     serve(

@@ -399,7 +399,7 @@ def test_make_run_serves_and_ctrl_c_leaves_nothing(make_run: Callable[[], Runnin
     took = second.wait()
     for work in ("Installing", "Applying", "Loading the task bank", "demo accounts"):
         assert work not in second.text()
-    assert took < 10  # 5 s on an idle machine; the tests share this one
+    assert took < 20  # under 5 s on an idle machine; the tests share this one
 
 
 def test_nothing_survives_a_killed_supervisor(make_run: Callable[[], Running]) -> None:

@@ -381,7 +381,7 @@ def test_connection_is_kept_between_requests(hurried: Probe) -> None:
     for _index in range(3):
         connection.request("POST", "/echo", body=b"abc")
         assert connection.getresponse().read()
-        time.sleep(0.7)  # more than two seconds together, less than that between two requests
+        time.sleep(1.5)  # more than four seconds together, less than that between two requests
     connection.close()
 
 
