@@ -22,8 +22,15 @@ from neurogame.bootstrap.prepare import prepare
 
 PACKAGES = ("neurogame", "telemetry", "tasks", "leaderboard", "interviews")
 TRUE = ("1", "true", "on", "yes", "y", "ok")
-# What the second database is for: everything but the tests of browsers and of the set-up.
-POSTGRES_TESTS = ("tests/interviews", "tests/telemetry", "tests/tasks", "tests/leaderboard")
+# What the second database is for: everything that stores, but not the pages' scripts, the sandbox
+# and the set-up.
+POSTGRES_TESTS = (
+    *("tests/interviews", "tests/telemetry", "tests/tasks", "tests/leaderboard"),
+    "tests/neurogame/test_periodic.py",
+    *("--ignore-glob=*/test_workspace*", "--ignore-glob=*/test_sandbox_*"),
+    *("--ignore-glob=*/test_bank.py", "--ignore-glob=*/test_runners.py"),
+    *("--ignore-glob=*/test_judg*.py", "--ignore-glob=*/test_package*.py"),
+)
 
 
 def start(arguments: list[str]) -> int:
