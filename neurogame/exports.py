@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from django.contrib.admin.options import Action, ActionLocation
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from import_export.admin import ExportActionMixin
@@ -77,6 +78,16 @@ class ExportAdmin(ExportActionMixin):
 
     def get_valid_export_item_pks(self, request: HttpRequest) -> Any:
         return self.get_queryset(request).values_list("pk", flat=True)
+
+    def get_export_data(
+        self, file_format: Any, request: HttpRequest, queryset: Any, **kwargs: Any
+    ) -> Any:
+        """Numbers and dates stay what they are wherever the format knows them."""
+        if not self.has_export_permission(request):
+            raise PermissionDenied
+        native = not isinstance(file_format, CSV)
+        data = self.get_data_for_export(request, queryset, force_native_type=native, **kwargs)
+        return file_format.export_data(data)
 
     def _do_file_export(
         self, file_format: Any, request: HttpRequest, queryset: Any, export_form: Any = None
