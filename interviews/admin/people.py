@@ -64,7 +64,7 @@ class UserAdmin(DeskAdmin, auth_admin.UserAdmin):
     list_display = ("login", "email", "roles", "is_staff", "is_active", "date_joined", "last_login")
     list_filter = ("is_staff", "is_superuser", "is_active", "groups")
     search_fields = ("nickname_key", "email_key", "id")
-    search_help_text = _("Nickname or e-mail, in lower case, or an id.")
+    search_help_text = _("Nickname, e-mail or id.")
     ordering = ("-date_joined",)
     filter_horizontal = ()
     autocomplete_fields = ()

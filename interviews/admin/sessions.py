@@ -105,19 +105,6 @@ class InterviewSessionAdmin(ExportAdmin, BigRecordAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return counted(super().get_queryset(request))
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        """As typed, and as logins are compared: folded, which SQLite's LIKE cannot do."""
-        rows, several = super().get_search_results(request, queryset, search_term)
-        folded = search_term.casefold()
-        if folded == search_term or not search_term:
-            return rows, several
-        more, also = super().get_search_results(request, queryset, folded)
-        return queryset.filter(Q(pk__in=rows.values("pk")) | Q(pk__in=more.values("pk"))), (
-            several or also
-        )
-
     # --- The list -----------------------------------------------------------------------------
 
     @display(description=_("candidate"), header=True)

@@ -24,7 +24,7 @@ class AntiCheatSignalAdmin(ExportAdmin, BigRecordAdmin):
     list_filter = (("type", ExactTextFilter), "known", ("received_at", DaysFilter))
     list_select_related = ("session__candidate",)
     search_fields = ("event_id__exact", "session__candidate__nickname_key", "type__exact")
-    search_help_text = _("A candidate's nickname in lower case, a type, or the id of an event.")
+    search_help_text = _("A candidate's nickname, a type, or the id of an event.")
     sortable_by = ("received_at",)
     ordering = ("-received_at", "-id")
     empty_text = _(
