@@ -158,12 +158,17 @@ def is_api_path(path: str) -> bool:
     return path.startswith(API_PREFIXES)
 
 
+def _sendable(text: object) -> str:
+    """`text` without the lone surrogates that it may quote from a body."""
+    return str(text).encode("utf-8", "replace").decode()
+
+
 def _flatten(detail: Any, prefix: str = "") -> dict[str, list[str]]:
     """DRF's nested error detail as {"field.sub": ["sentence"]}."""
     if isinstance(detail, dict):
         flat: dict[str, list[str]] = {}
         for key, value in detail.items():
-            name = f"{prefix}.{key}" if prefix else str(key)
+            name = _sendable(f"{prefix}.{key}" if prefix else key)
             for field, sentences in _flatten(value, name).items():
                 flat.setdefault(field, []).extend(sentences)
         return flat
@@ -175,7 +180,7 @@ def _flatten(detail: Any, prefix: str = "") -> dict[str, list[str]]:
             for field, sentences in _flatten(value, name).items():
                 flat.setdefault(field, []).extend(sentences)
         return flat
-    return {prefix or "non_field_errors": [str(detail)]}
+    return {prefix or "non_field_errors": [_sendable(detail)]}
 
 
 def _code_of(error: exceptions.APIException) -> str:
@@ -218,7 +223,7 @@ def _detail_of(error: exceptions.APIException) -> str:
     detail: Any = error.detail
     if isinstance(detail, dict):
         detail = detail.get("detail", detail)
-    return str(detail)
+    return _sendable(detail)
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
