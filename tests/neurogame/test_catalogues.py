@@ -11,9 +11,11 @@ from itertools import chain
 import polib
 import pytest
 from django.apps import apps
+from django.core import mail
 from django.utils import translation
 from django.utils.functional import Promise
 
+from interviews.models import User
 from neurogame.bootstrap import catalogues, messages
 from neurogame.bootstrap.messages import Text
 from neurogame.problems import CODES
@@ -356,6 +358,27 @@ class TestErrorsOfTheApiInRussian:
     def test_broken_json(self, api):
         answer = api.post("/interview/start", "{", content_type="application/json", **self.RU)
         self.detail(answer, 400, "bad_json")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("language", "subject", "login"),
+    [
+        ("en", "A new password for Neurogame", "Your login is ada@example.org."),
+        ("ru", "Новый пароль для Neurogame", "Ваш логин: ada@example.org."),
+    ],
+)
+def test_mail_for_a_new_password(client, language, subject, login):
+    User.objects.create_user(email="ada@example.org", password="correct horse")
+    client.post(
+        "/accounts/password_reset/",
+        {"email": "ada@example.org"},
+        headers={"accept-language": language},
+    )
+    (letter,) = mail.outbox
+    assert letter.subject == subject
+    assert login in letter.body
+    assert (CYRILLIC.search(letter.body) is not None) == (language == "ru")
 
 
 # --- The command ----------------------------------------------------------------------------
