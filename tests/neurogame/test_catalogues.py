@@ -12,6 +12,7 @@ import polib
 import pytest
 from django.apps import apps
 from django.core import mail
+from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.functional import Promise
 
@@ -273,6 +274,16 @@ def test_pages_speak_the_browsers_language(client, language, word):
     assert f'<html lang="{language}">' in start
     with translation.override(language):
         assert translation.gettext("Check solution") == word
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 500])
+def test_error_pages_speak_russian(rf, russian, status):
+    html = render_to_string(f"{status}.html", request=rf.get("/nowhere"))
+    assert '<html lang="ru">' in html
+    heading = re.search(r"<h1>(.*?)</h1>", html)
+    assert heading is not None
+    assert _is_russian(heading[1])
+    assert re.findall(r"<p class=\"lead\">[^а-яё]*</p>", html) == []
 
 
 @pytest.mark.django_db
