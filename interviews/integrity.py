@@ -41,7 +41,7 @@ def signals_of(session: InterviewSession) -> list[Signal]:
             type=row["type"],
             at=corrected(row["ts"], row["received_at"], behind, not_before=session.started_at),
             task_id=row["task_id"],
-            payload=row.get("payload") if isinstance(row.get("payload"), dict) else {},
+            payload=_object(row.get("payload")),
         )
         for row in rows
     ]
@@ -110,3 +110,7 @@ def on_attempt(sender: Any, attempt: Attempt, assignment: Any, **kwargs: Any) ->
         mark(assignment.session_id, [str(attempt.pk)])
     except Exception:
         logger.exception("the integrity of attempt %s was not examined", attempt.pk)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

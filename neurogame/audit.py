@@ -20,7 +20,7 @@ def note(request: HttpRequest, about: Model | type[Model], message: str) -> None
     """Write down that the signed-in user did something with an object, or with a whole table."""
     one = about if isinstance(about, Model) else None
     LogEntry.objects.create(
-        user_id=request.user.pk,
+        user_id=str(request.user.pk),
         content_type=ContentType.objects.get_for_model(about),
         object_id=None if one is None else str(one.pk),
         object_repr=str(about._meta.verbose_name_plural if one is None else one)[:200],
@@ -32,7 +32,7 @@ def note(request: HttpRequest, about: Model | type[Model], message: str) -> None
 def looked(request: HttpRequest, about: Model, message: str) -> None:
     """`note`, at most once an hour for the same user, object and message."""
     recent = LogEntry.objects.filter(
-        user_id=request.user.pk,
+        user_id=str(request.user.pk),
         content_type=ContentType.objects.get_for_model(about),
         object_id=str(about.pk),
         change_message=message,

@@ -7,6 +7,7 @@ one that does not answer in time counts as `"timeout"`.
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 from collections.abc import Callable
 
@@ -38,21 +39,21 @@ def _database() -> str:
         connection.close()
 
 
-_migrated = False
+@functools.cache
+def _wanted() -> frozenset[tuple[str, str]]:
+    """The migrations that this code has."""
+    from django.db.migrations.loader import MigrationLoader
+
+    return frozenset(MigrationLoader(None).graph.nodes)
 
 
 def _migrations() -> str:
-    global _migrated
-    if _migrated:
-        return "ok"
     from django.db import connection
-    from django.db.migrations.executor import MigrationExecutor
+    from django.db.migrations.recorder import MigrationRecorder
 
     try:
-        executor = MigrationExecutor(connection)
-        missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
-        _migrated = not missing
-        return "missing" if missing else "ok"
+        applied = MigrationRecorder(connection).applied_migrations()
+        return "ok" if _wanted() <= applied.keys() else "missing"
     finally:
         connection.close()
 
@@ -61,13 +62,18 @@ register("database", _database, vital=True)
 register("migrations", _migrations, vital=True)
 
 
+def _settle(done: asyncio.Future[str], word: str) -> None:
+    if not done.done():
+        done.set_result(word)
+
+
 def _run(check: Check, loop: asyncio.AbstractEventLoop, done: asyncio.Future[str]) -> None:
     try:
         word = check()
     except Exception as error:
         word = f"error: {type(error).__name__}"
     try:
-        loop.call_soon_threadsafe(lambda: done.cancelled() or done.set_result(word))
+        loop.call_soon_threadsafe(_settle, done, word)
     except RuntimeError:  # the loop is gone
         return
 

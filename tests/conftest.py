@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.core.cache import cache
+from django.utils import translation
 from rest_framework.test import APIClient
 
 from neurogame.bootstrap import catalogues
@@ -23,10 +24,13 @@ def django_db_setup(django_db_setup):
 
 
 @pytest.fixture(autouse=True)
-def _clean_cache():
+def _clean_slate():
+    """No test sees the cache or the language that another one left in the thread."""
     cache.clear()
+    translation.activate("en")
     yield
     cache.clear()
+    translation.activate("en")
 
 
 @pytest.fixture

@@ -22,8 +22,9 @@ class Signal:
     def number(self, name: str) -> float:
         """A finite number of the payload that is not negative; 0 for anything else."""
         value = self.payload.get(name)
-        fits = isinstance(value, int | float) and not isinstance(value, bool)
-        return float(value) if fits and 0 <= value < 1e12 else 0.0  # type: ignore[operator]
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return 0.0
+        return float(value) if 0 <= value < 1e12 else 0.0
 
     def text(self, name: str = "text") -> str:
         value = self.payload.get(name)
