@@ -41,14 +41,21 @@ STATE_TONES = {"closed": "default", "evaluating": "info", "feedback_ready": "suc
 # --- The bank -----------------------------------------------------------------------------------
 
 
-class TranslationInline(StackedInline):
+class SeenWithTask:
+    """Whoever may see a task may see what belongs to it."""
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("tasks.view_codingtask")
+
+
+class TranslationInline(SeenWithTask, StackedInline):
     model = TaskTranslation
     extra = 0
     tab = True
     fields = ("locale", "title", "statement", "hints")
 
 
-class TestInline(TabularInline):
+class TestInline(SeenWithTask, TabularInline):
     """Tests come with the package; a changed test would make earlier verdicts untrue."""
 
     model = TaskTest

@@ -89,7 +89,7 @@ def assignment(team: Team | None = None, of: InterviewSession | None = None, **f
     now = timezone.now()
     defaults = {
         "session": of,
-        "task": TaskFactory(),
+        "task": fields.pop("task", None) or TaskFactory(),
         "order": of.assignments.count() + 1,
         "issued_at": now - timedelta(minutes=20),
         "deadline": now + timedelta(minutes=10),
