@@ -134,12 +134,12 @@ def start_check(assignment: Assignment, *, language: str, code: str, submission_
     known = _sent_before(assignment, language, code, submission_id)
     if known is not None:
         return known
-    flow.require_open(assignment, timezone.now())
-    flow.begin(assignment)
     try:
+        flow.require_open(assignment, timezone.now())
+        flow.begin(assignment)
         with transaction.atomic():
             attempt = _claim(assignment, language, code, submission_id)
-    except IntegrityError:  # the same submission arrived twice at once
+    except (IntegrityError, Problem):  # perhaps the same submission arrived twice at once
         known = _sent_before(assignment, language, code, submission_id)
         if known is None:
             raise

@@ -119,9 +119,9 @@ def next_task(session: Any, now: datetime | None = None) -> Next:
         if state == "finished":
             by_clock = session.finished_at is None or session.finish_reason == "time"
             return Next(None, session.stop_reason or ("time" if by_clock else "ended"))
-        if session.stop_reason:
+        if session.stop_reason and session.stop_reason != selection.StopReason.TIME:
             return Next(None, session.stop_reason)
-        return _issue(session, now)
+        return _issue(session, now)  # time may have been added since
 
 
 def _issue(session: Any, now: datetime) -> Next:
@@ -152,6 +152,8 @@ def _issue(session: Any, now: datetime) -> Next:
         word = str(reason or selection.StopReason.BANK)
         type(session).objects.filter(pk=session.pk).update(stop_reason=word)
         return Next(None, word)
+    if session.stop_reason:
+        type(session).objects.filter(pk=session.pk).update(stop_reason="")
     task = candidates[chosen.id][0]
     seconds = task.time_limit_s * float(session.time_factor)
     assignment = Assignment.objects.create(
@@ -171,14 +173,16 @@ def _issue(session: Any, now: datetime) -> Next:
 # --- What a write may find --------------------------------------------------------------------
 
 
-def over(session: Any, now: datetime | None = None) -> Problem:
-    """The 409 of a write to a session that is not running."""
+def over(session: Any, now: datetime | None = None, task: Assignment | None = None) -> Problem:
+    """The 409 of a write to a session that is not running, to its `task` perhaps."""
     state = str(session.current_state(now))
+    members: dict[str, Any] = {"task_state": str(task.state)} if task else {}
     return Problem(
         "session_over",
         _("The interview is paused.") if state == "paused" else _("The interview has ended."),
         state=state,
         session_state=state,
+        **members,
     )
 
 
@@ -208,9 +212,9 @@ def busy(assignment: Assignment) -> Problem:
 def require_open(assignment: Assignment, now: datetime) -> None:
     """Raise the 409 of a session that is over, or of a task that is closed or out of time."""
     settle(assignment.session, now)
-    if not assignment.session.is_active(now):
-        raise over(assignment.session, now)
     assignment.refresh_from_db(fields=["state", "close_reason", "deadline"])
+    if not assignment.session.is_active(now):
+        raise over(assignment.session, now, assignment)
     if assignment.state == AssignmentState.CLOSED or is_overdue(assignment, now):
         raise done(assignment, now)
 
@@ -252,7 +256,7 @@ def save_draft(
     settle(session, now)
     assignment.refresh_from_db()
     if not session.within_grace(DRAFT_GRACE, now):
-        raise over(session, now)
+        raise over(session, now, assignment)
     if assignment.state == AssignmentState.CLOSED:
         by_clock = assignment.close_reason in (CloseReason.TIME, CloseReason.SESSION)
         if not by_clock or now > (assignment.closed_at or now) + DRAFT_GRACE:
