@@ -23,9 +23,13 @@ from typing import Any
 
 from django.utils.decorators import sync_and_async_middleware
 from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext_noop
 
+from neurogame.language import said
 from neurogame.net import believed
 from neurogame.redaction import redact_target
+
+SERVER_FAILED = gettext_noop("The server failed; the request id finds it in the log.")
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -188,7 +192,7 @@ class RequestLog:
             error_logger.exception("unhandled exception in the application")
             if status:  # the answer has begun: only a broken connection can say that it failed
                 raise
-            await self._answer_failure(state, send_counting)
+            await self._answer_failure(scope, state, send_counting)
         finally:
             log_request(
                 request_id=state.request_id,
@@ -205,13 +209,9 @@ class RequestLog:
             )
             _current.reset(token)
 
-    async def _answer_failure(self, state: RequestState, send: Send) -> None:
-        body = problem_bytes(
-            status=500,
-            code="error",
-            detail="The server failed; the request id finds it in the log.",
-            request_id=state.request_id,
-        )
+    async def _answer_failure(self, scope: Scope, state: RequestState, send: Send) -> None:
+        detail = said(SERVER_FAILED, dict(scope.get("headers", ())))
+        body = problem_bytes(status=500, code="error", detail=detail, request_id=state.request_id)
         headers = [
             (b"Content-Type", b"application/problem+json"),
             (b"Content-Length", str(len(body)).encode()),
@@ -326,6 +326,7 @@ def logging_config(*, debug: bool, level: str, secrets: tuple[str, ...] = ()) ->
             "django.security.csrf": {"level": "ERROR"},
             "django.tasks": {"level": "WARNING"},  # a failed job is an error
             "daphne": {"level": "WARNING"},
+            "django_eventstream": {"level": "WARNING"},
             "httpx2": {"level": "WARNING"},
         },
     }
