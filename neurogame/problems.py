@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 import math
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.db import OperationalError
-from django.db.utils import InterfaceError
+from django.db import DatabaseError, InterfaceError, InternalError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 CHALLENGE = "Bearer"  # what a 401 asks for (RFC 9110, section 11.6.1)
+OUTAGE_RETRY_S = 2
 API_PREFIXES = (
     "/v1/",
     "/auth/",
@@ -151,6 +152,13 @@ def problem_response(
     return response
 
 
+def is_outage(error: BaseException) -> bool:
+    """Whether the database failed, rather than a statement: it is away, busy, moved or broken."""
+    if isinstance(error, OperationalError | InterfaceError | InternalError):
+        return True
+    return type(error) is DatabaseError  # SQLite: the file is not a database
+
+
 def is_api_path(path: str) -> bool:
     """Whether errors under `path` are answered as problems rather than as pages."""
     if path.startswith("/interview/"):
@@ -236,9 +244,11 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         error = Problem("too_large")
     elif isinstance(error, SuspiciousOperation):
         error = exceptions.ParseError()
-    elif isinstance(error, OperationalError | InterfaceError):
+    elif is_outage(error):
         logger.exception("the database does not answer")
-        error = Problem("unavailable", _("The database is busy; try again."), retry_after=2)
+        error = Problem(
+            "unavailable", _("The database is busy; try again."), retry_after=OUTAGE_RETRY_S
+        )
     if not isinstance(error, exceptions.APIException):
         return None
     headers: dict[str, str] = {}
@@ -289,7 +299,21 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    error = sys.exception()
+    if error is not None and is_outage(error):  # raised by a middleware
+        return unavailable(request)
     return problem_response("error") if is_api_path(request.path) else _page(request, 500)
+
+
+def unavailable(request: HttpRequest) -> HttpResponse:
+    """The database does not answer: 503 for a program and for a person."""
+    if is_api_path(request.path):
+        return problem_response(
+            "unavailable", _("The database is busy; try again."), retry_after=OUTAGE_RETRY_S
+        )
+    page = _page(request, 503)
+    page["Retry-After"] = str(OUTAGE_RETRY_S)
+    return page
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
@@ -343,7 +367,7 @@ class ProblemMiddleware:
                     if name != "Content-Type":
                         problem[name] = value
                 return problem
-        if isinstance(exception, OperationalError | InterfaceError):
+        if is_outage(exception):
             logger.exception("the database does not answer")
-            return problem_response("unavailable", retry_after=2)
+            return unavailable(request)
         return None

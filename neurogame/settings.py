@@ -300,7 +300,7 @@ SPECTACULAR_SETTINGS = {
         "neurogame.schema.complete",
     ],
 }
-CORS_ALLOWED_ORIGINS = words("FRONTEND_ORIGIN")
+CORS_ALLOWED_ORIGINS = [origin.rstrip("/") for origin in words("FRONTEND_ORIGIN")]
 CORS_ALLOW_HEADERS = [*default_headers, "x-api-key", "content-encoding", "last-event-id"]
 CORS_EXPOSE_HEADERS = [
     "X-Request-ID",

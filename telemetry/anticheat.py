@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 
+from neurogame.parsers import depth_of
 from telemetry import signals
 from telemetry.ingest import raw_digest
 from telemetry.models import AntiCheatSignal, QuarantinedEvent
-from telemetry.wire import read_time
+from telemetry.wire import MAX_DEPTH, read_time
 
 GRACE = timedelta(minutes=10)
 MAX_EVENTS = 200
 MAX_BODY = 256 << 10
 MAX_SIGNAL = 32 << 10
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # not the six characters that a program may hold
 TYPES = frozenset(
     {
         "copy", "cut", "paste", "task_text_copy", "blur", "focus", "visibility_hidden",
@@ -59,11 +62,9 @@ def read(event: Any, now: datetime) -> AntiCheatSignal | tuple[str, str]:
         ts, _naive = read_time(event["ts"] if isinstance(event.get("ts"), str) else "")
     except ValueError as error:
         return "invalid_time", f"ts: {error}"[:500]
-    text = json.dumps(event, ensure_ascii=False)
-    if len(text.encode("utf-8", "surrogatepass")) > MAX_SIGNAL:
-        return "too_large", f"a signal may have {MAX_SIGNAL} bytes"
-    if "\\u0000" in text or not _is_unicode(text):
-        return "unstorable", "a NUL character or a lone surrogate"
+    fault = unstorable(event)
+    if fault:
+        return fault
     return AntiCheatSignal(
         event_id=event["event_id"],
         type=event["type"],
@@ -76,12 +77,22 @@ def read(event: Any, now: datetime) -> AntiCheatSignal | tuple[str, str]:
     )
 
 
-def _is_unicode(text: str) -> bool:
+def unstorable(event: dict[str, Any]) -> tuple[str, str] | None:
+    """Why a signal cannot be kept as it is: its depth, its size, a character, a number."""
+    if depth_of(event, MAX_DEPTH) > MAX_DEPTH:
+        return "too_deep", f"nested deeper than {MAX_DEPTH}"
     try:
-        text.encode()
+        text = json.dumps(event, ensure_ascii=False, allow_nan=False)
+        size = len(text.encode())
     except UnicodeEncodeError:
-        return False
-    return True
+        return "unstorable", "a lone surrogate"
+    except ValueError:
+        return "unstorable", "a number that is not finite"
+    if size > MAX_SIGNAL:
+        return "too_large", f"a signal may have {MAX_SIGNAL} bytes"
+    if _NUL.search(text):
+        return "unstorable", "a NUL character"
+    return None
 
 
 def store(session_id: Any, events: list[Any], now: datetime) -> Stored:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -19,15 +19,35 @@ from neurogame.problems import Problem
 from telemetry import anticheat
 
 
+class SignalSerializer(serializers.Serializer[Any]):
+    """A signal as the schema shows it; `anticheat.read` judges each, so that none fails others."""
+
+    event_id = serializers.CharField(max_length=128)
+    type = serializers.CharField(max_length=64)
+    ts = serializers.DateTimeField()
+    task_id = serializers.CharField(max_length=64, required=False)
+    seq = serializers.IntegerField(required=False)
+    payload = serializers.DictField(required=False)
+
+
+@extend_schema_field(SignalSerializer(many=True))
+class SignalsField(serializers.ListField):
+    """A list of anything."""
+
+
 class BatchSerializer(serializers.Serializer[Any]):
     session_id = serializers.CharField(max_length=64)
-    events = serializers.ListField(child=serializers.JSONField(allow_null=True))
+    events = SignalsField()
+
+
+class StoredSerializer(serializers.Serializer[Any]):
+    ok = serializers.BooleanField()
 
 
 class AnticheatView(APIView):
     permission_classes = [IsAuthenticated]
 
-    @extend_schema(request=BatchSerializer, responses={200: None})
+    @extend_schema(request=BatchSerializer, responses={200: StoredSerializer})
     def post(self, request: Request) -> Response:
         """Store signals of the candidate's own session."""
         if int(request.META.get("CONTENT_LENGTH") or 0) > anticheat.MAX_BODY:

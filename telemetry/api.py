@@ -12,7 +12,6 @@ import msgspec
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -228,14 +227,12 @@ async def export_raw(request: HttpRequest) -> HttpResponseBase:
         return problem_response(
             "invalid", _("Some fields are not right."), errors={error.field: [str(error)]}
         )
-    try:
-        if form == "json":
-            return await _json_page(selection, limit or 1000, offset)
-        if offset:
-            selection = await sync_to_async(_skipped)(selection, offset)
-    except (OperationalError, InterfaceError):
-        return problem_response("unavailable", _("The database is busy."), retry_after=2)
-    return _stream(selection, form, limit)
+    if form == "json":
+        return await _json_page(selection, limit or 1000, offset)
+    if offset:
+        selection = await sync_to_async(_skipped)(selection, offset)
+    upto = await sync_to_async(export.last_seq)()  # fails, if it does, before the answer begins
+    return _stream(selection, form, upto, limit)
 
 
 def _skipped(selection: export.Selection, offset: int) -> export.Selection:
@@ -253,10 +250,12 @@ async def _json_page(selection: export.Selection, limit: int, offset: int) -> Ht
     return answer
 
 
-def _stream(selection: export.Selection, form: str, limit: int | None) -> StreamingHttpResponse:
+def _stream(
+    selection: export.Selection, form: str, upto: int, limit: int | None
+) -> StreamingHttpResponse:
     kinds = {"ndjson": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
     answer = StreamingHttpResponse(
-        export.stream(selection, form=form, limit=limit), content_type=kinds[form]
+        export.stream(selection, form=form, upto=upto, limit=limit), content_type=kinds[form]
     )
     answer["Content-Disposition"] = f'attachment; filename="events.{form}"'
     answer["Cache-Control"] = "no-store"

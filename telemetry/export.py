@@ -134,19 +134,22 @@ def csv_text(rows: list[dict[str, Any]], *, head: bool) -> bytes:
     return out.getvalue().encode()
 
 
-def chunks(selection: Selection, *, form: str, limit: int | None = None) -> Iterator[bytes]:
-    """The whole selection as `ndjson` or `csv`, page by page, in flat memory."""
+def chunks(
+    selection: Selection, *, form: str, upto: int | None = None, limit: int | None = None
+) -> Iterator[bytes]:
+    """The selection up to `seq` `upto` as `ndjson` or `csv`, page by page, in flat memory."""
+    upto = last_seq() if upto is None else upto
     if form == "csv":
         yield csv_text([], head=True)
-    for rows in _rows(selection, upto=last_seq(), limit=limit):
+    for rows in _rows(selection, upto=upto, limit=limit):
         yield ndjson(rows) if form == "ndjson" else csv_text(rows, head=False)
 
 
 async def stream(
-    selection: Selection, *, form: str, limit: int | None = None
+    selection: Selection, *, form: str, upto: int | None = None, limit: int | None = None
 ) -> AsyncIterator[bytes]:
     """`chunks` for an asynchronous answer: each page is read in a thread, then sent."""
-    pages = chunks(selection, form=form, limit=limit)
+    pages = chunks(selection, form=form, upto=upto, limit=limit)
     while True:
         chunk = await sync_to_async(lambda: next(pages, None))()
         if chunk is None:

@@ -20,6 +20,13 @@ def session(candidate):
     return session
 
 
+def nested(depth):
+    value = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 def signal(event_id="a", **fields):
     return {
         "event_id": event_id, "type": "paste", "ts": "2026-02-17T12:00:00Z",
@@ -60,6 +67,7 @@ def test_unknown_types_are_stored_and_not_judged(api, session):
         (signal(ts="now"), "invalid_time"), (signal(ts=None), "invalid_time"),
         (signal(payload={"text": "a\u0000"}), "unstorable"),
         (signal(payload={"text": "x" * 33000}), "too_large"),
+        (signal(payload={"a": nested(32)}), "too_deep"),
     ],
 )  # fmt: skip
 def test_bad_signals_are_quarantined(api, session, bad, reason):
@@ -77,6 +85,21 @@ def test_lone_surrogates_are_quarantined(api, session):
     answer = api.generic("POST", "/telemetry/anticheat", body, "application/json")
     assert answer.status_code == 200
     assert QuarantinedEvent.objects.get().reason == "unstorable"
+
+
+def test_numbers_that_are_not_finite_are_quarantined(api, session):
+    body = json.dumps({"session_id": str(session.pk), "events": [signal(), signal("b")]})
+    body = body.replace('"chars": 3', '"chars": 1e400', 1)
+    answer = api.generic("POST", "/telemetry/anticheat", body, "application/json")
+    assert answer.status_code == 200
+    assert list(session.signals.values_list("event_id", flat=True)) == ["b"]
+    assert QuarantinedEvent.objects.get().reason == "unstorable"
+
+
+def test_a_pasted_program_may_spell_nul(api, session):
+    text = "x = '\\u0000' + '\\\\u0000'"
+    post(api, session, [signal(payload={"text": text})])
+    assert session.signals.get().payload == {"text": text}
 
 
 def test_limits(api, session):
