@@ -18,9 +18,18 @@ from typing import TYPE_CHECKING, Any
 
 from daphne.http_protocol import HTTPFactory, WebRequest
 from twisted.web import http
+from twisted.web.http_headers import Headers
 
+from neurogame.language import gettext_noop as _
+from neurogame.language import said
 from neurogame.redaction import redact_target
-from neurogame.requestlog import log_request, new_request_id, phrase, problem_bytes
+from neurogame.requestlog import (
+    SERVER_FAILED,
+    log_request,
+    new_request_id,
+    phrase,
+    problem_bytes,
+)
 
 if TYPE_CHECKING:
     from neurogame.server import Server
@@ -52,6 +61,12 @@ def origin_form(target: bytes) -> bytes:
             _authority, slash, rest = target[len(scheme) :].partition(b"/")
             return slash + rest if slash else b"/"
     return target
+
+
+def language_headers(headers: Headers) -> dict[bytes, bytes]:
+    """What of a request's headers says its language."""
+    names = (b"accept-language", b"cookie")
+    return {name: (headers.getRawHeaders(name) or [b""])[0] for name in names}
 
 
 def _target(uri: bytes) -> str:
@@ -86,7 +101,7 @@ class Channel(http.HTTPChannel):
 
     def _too_slow(self) -> None:
         self._deadline = None
-        self.refuse(408, "timeout", "The request did not arrive in time.")
+        self.refuse(408, "timeout", _("The request did not arrive in time."))
 
     def timeoutConnection(self) -> None:
         if self.requests:
@@ -108,16 +123,16 @@ class Channel(http.HTTPChannel):
 
     def lineReceived(self, line: bytes) -> None:
         if self._receivedHeaderSize + len(line) > self.totalHeadersSize:
-            self.refuse(431, "headers_too_large", "The request's headers are too large.")
+            self.refuse(431, "headers_too_large", _("The request's headers are too large."))
             return
         super().lineReceived(line)
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        self.refuse(431, "headers_too_large", "A line of the request's head is too long.")
+        self.refuse(431, "headers_too_large", _("A line of the request's head is too long."))
 
     def headerReceived(self, line: bytes) -> bool:
         if self._receivedHeaderCount >= self.maxHeaders:
-            self.refuse(431, "headers_too_large", "The request has too many headers.")
+            self.refuse(431, "headers_too_large", _("The request has too many headers."))
             return False
         try:
             return bool(super().headerReceived(line))
@@ -176,10 +191,10 @@ class Channel(http.HTTPChannel):
     # --- refusing ---
 
     def _respondToBadRequestAndDisconnect(self) -> None:
-        self.refuse(400, "bad_request", "This is not a well-formed HTTP request.")
+        self.refuse(400, "bad_request", _("This is not a well-formed HTTP request."))
 
     def refuse_body(self) -> None:
-        self.refuse(413, "too_large", "The body is larger than this address accepts.")
+        self.refuse(413, "too_large", _("The body is larger than this address accepts."))
 
     def refuse(self, status: int, code: str, detail: str) -> None:
         """Answer at once without the application, then discard what comes until it closes."""
@@ -193,6 +208,8 @@ class Channel(http.HTTPChannel):
             request.discard()
         method = getattr(self, "_command", b"").decode("latin-1")
         request_id = new_request_id()
+        asked = language_headers(self.requests[-1].requestHeaders) if self.requests else {}
+        detail = said(detail, asked)
         body = problem_bytes(status=status, code=code, detail=detail, request_id=request_id)
         head = [
             f"HTTP/1.1 {status} {phrase(status)}",
@@ -255,7 +272,7 @@ class Request(WebRequest):
         if self.buffered > self.limit:
             self.channel.refuse_body()
         elif self.server.buffered > BUFFERED_BYTES:
-            self.channel.refuse(503, "unavailable", "The server is busy; try again.")
+            self.channel.refuse(503, "unavailable", _("The server is busy; try again."))
         else:
             self.content.write(data)
 
@@ -347,8 +364,9 @@ class Request(WebRequest):
         request_id = new_request_id()
         code, detail = {
             400: ("bad_request", f"{body}."),
-            503: ("unavailable", "The server did not answer in time."),
-        }.get(status, ("error", "The server failed; the request id finds it in the log."))
+            503: ("unavailable", _("The server did not answer in time.")),
+        }.get(status, ("error", SERVER_FAILED))
+        detail = said(detail, language_headers(self.requestHeaders))
         content = problem_bytes(status=status, code=code, detail=detail, request_id=request_id)
         headers = [
             (b"Content-Type", MEDIA_TYPE),

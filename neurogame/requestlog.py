@@ -23,9 +23,8 @@ from typing import Any
 
 from django.utils.decorators import sync_and_async_middleware
 from django.utils.functional import SimpleLazyObject
-from django.utils.translation import gettext_noop
 
-from neurogame.language import said
+from neurogame.language import gettext_noop, said
 from neurogame.net import believed
 from neurogame.redaction import redact_target
 

@@ -17,6 +17,8 @@ from json import loads
 from typing import Any
 
 import msgspec
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 MAX_BODY = 1 << 20
 MAX_EVENTS = 500
@@ -48,6 +50,9 @@ _STRUCTURE = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{},:]', re.DOTALL)
 # Deeper than this the decoder gives up; such a value is blanked before and quarantined.
 _DECODER_DEPTH = 200
+
+NOT_JSON = gettext_noop("The body is not JSON.")
+NOT_AN_ENVELOPE = gettext_noop("The event envelope is not an object with a list `events`.")
 
 
 class EnvelopeError(ValueError):
@@ -134,7 +139,9 @@ def read_envelope(body: bytes) -> Envelope:
     try:
         body.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise EnvelopeError("bad_json", f"not UTF-8 at byte {error.start}") from None
+        raise EnvelopeError(
+            "bad_json", _("The body is not UTF-8 at byte %d.") % error.start
+        ) from None
     originals: list[bytes] | None = None
     try:
         envelope = msgspec.json.decode(body, type=_Envelope)
@@ -143,7 +150,7 @@ def read_envelope(body: bytes) -> Envelope:
             raise _not_an_envelope(body) from None
         envelope, originals = _read_softened(body)
     if envelope.events is None:
-        raise EnvelopeError("bad_envelope", "`events` is missing or not a list")
+        raise EnvelopeError("bad_envelope", _("`events` is missing or not a list."))
     events = originals if originals is not None else [bytes(raw) for raw in envelope.events]
     return Envelope(events, _text(envelope.api_key), _text(envelope.client_version)[:128])
 
@@ -154,8 +161,8 @@ def _not_an_envelope(body: bytes) -> EnvelopeError:
     except msgspec.ValidationError:  # a number out of range, so JSON all the same
         pass
     except (msgspec.DecodeError, RecursionError):
-        return EnvelopeError("bad_json", "the body is not JSON")
-    return EnvelopeError("bad_envelope", "an object with a list `events` is expected")
+        return EnvelopeError("bad_json", _(NOT_JSON))
+    return EnvelopeError("bad_envelope", _(NOT_AN_ENVELOPE))
 
 
 def _text(value: Any) -> str:
@@ -176,13 +183,13 @@ def _read_softened(body: bytes) -> tuple[_Envelope, list[bytes]]:
     if body.count(b"[") + body.count(b"{") >= _DECODER_DEPTH:
         softened = _blank_depths(softened)
     if softened == body:
-        raise EnvelopeError("bad_json", "the body is not JSON")
+        raise EnvelopeError("bad_json", _(NOT_JSON))
     try:
         envelope = msgspec.json.decode(softened, type=_Envelope)
     except msgspec.ValidationError:
-        raise EnvelopeError("bad_envelope", "an object with a list `events` is expected") from None
+        raise EnvelopeError("bad_envelope", _(NOT_AN_ENVELOPE)) from None
     except (msgspec.DecodeError, RecursionError):
-        raise EnvelopeError("bad_json", "the body is not JSON") from None
+        raise EnvelopeError("bad_json", _(NOT_JSON)) from None
     return envelope, [body[start:end].strip() for start, end in _event_spans(softened)]
 
 

@@ -19,7 +19,9 @@ from django.utils.functional import Promise
 from interviews.models import User
 from neurogame.bootstrap import catalogues, messages
 from neurogame.bootstrap.messages import Text
+from neurogame.language import said
 from neurogame.problems import CODES
+from neurogame.requestlog import SERVER_FAILED
 
 CYRILLIC = re.compile("[а-яё]", re.IGNORECASE)
 ROOMS = ("neurogame", "interviews", "telemetry", "tasks", "leaderboard")
@@ -298,6 +300,25 @@ def test_script_catalogue_is_served_in_russian(client):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("headers", "sentence"),
+    [
+        ({}, "The server failed; the request id finds it in the log."),
+        ({b"accept-language": b"ru"}, "Сбой на сервере; в журнале его можно найти по request_id."),
+        (
+            {b"accept-language": b"en", b"cookie": b"a=b; django_language=ru"},
+            "Сбой на сервере; в журнале его можно найти по request_id.",
+        ),
+        (
+            {b"accept-language": b"\xff\xfe;q=x", b"cookie": b"=;;\xff"},
+            "The server failed; the request id finds it in the log.",
+        ),
+    ],
+)
+def test_errors_below_django_are_in_the_language_asked_for(headers, sentence):
+    assert said(SERVER_FAILED, headers) == sentence
+
+
 @pytest.mark.django_db
 class TestErrorsOfTheApiInRussian:
     def detail(self, response, status: int, code: str) -> str:
@@ -365,6 +386,15 @@ class TestErrorsOfTheApiInRussian:
         russian = {"accept-language": "ru"}
         self.detail(client.get("/v1/nothing", headers=russian), 404, "not_found")
         self.detail(client.get("/v1/events", headers=russian), 405, "method_not_allowed")
+
+    def test_envelope_of_events(self, client, settings):
+        answer = client.post(
+            "/v1/events",
+            {"api_key": settings.NEUROGAME_API_KEY, "events": {}},
+            content_type="application/json",
+            headers={"accept-language": "ru"},
+        )
+        self.detail(answer, 400, "bad_envelope")
 
     def test_broken_json(self, api):
         answer = api.post("/interview/start", "{", content_type="application/json", **self.RU)
