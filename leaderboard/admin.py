@@ -31,6 +31,7 @@ from neurogame.desk import (
     DeskAdmin,
     ExactTextFilter,
     days,
+    labelled,
     pretty,
 )
 from neurogame.exports import ExportAdmin
@@ -140,7 +141,12 @@ class DecisionForm(forms.Form):
     )
 
 
-TONES = {"held": "warning", "released": "success", "hidden": "danger"}
+VERBS = {
+    HoldState.RELEASED: _("Release to the board"),
+    HoldState.HIDDEN: _("Hide from the board"),
+    HoldState.HELD: _("Hold back again"),
+}
+TONES = {"held": "warn", "released": "good", "hidden": "bad"}
 
 
 @admin.register(PlayerHold)
@@ -192,7 +198,7 @@ class PlayerHoldAdmin(DeskAdmin):
     def has_decide_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("leaderboard.change_playerhold")
 
-    @display(description=_("state"), ordering="state", label=TONES)
+    @labelled(_("state"), TONES, ordering="state")
     def shown_state(self, row: PlayerHold) -> tuple[str, Any]:
         return row.state, row.get_state_display()
 
@@ -240,12 +246,11 @@ class PlayerHoldAdmin(DeskAdmin):
         return self.page(
             request,
             "admin/desk/form.html",
-            title=state.label,
+            title=VERBS[state],
             obj=hold,
             form=form,
             submit_label=_("Decide"),
             tone=_tone(state),
-            intro=hold.user_id,
         )
 
     def _decide(
@@ -262,7 +267,7 @@ class PlayerHoldAdmin(DeskAdmin):
             chosen,
             action=name,
             form=form,
-            title=state.label,
+            title=VERBS[state],
             submit_label=_("Decide"),
             tone=_tone(state),
         )

@@ -22,12 +22,12 @@ from unfold.decorators import display
 
 from neurogame import dashboard
 from neurogame.dashboard import Card, Section
-from neurogame.desk import BigRecordAdmin, DaysFilter, block, pretty
+from neurogame.desk import BigRecordAdmin, DaysFilter, block, labelled, pretty
 
 # Refresh tokens are secrets: whoever reads one is that user until it expires.
 admin.site.unregister([OutstandingToken, BlacklistedToken, DBTaskResult])
 
-JOB_TONES = {"FAILED": "danger", "RUNNING": "info", "READY": "warning", "SUCCESSFUL": "success"}
+JOB_TONES = {"FAILED": "bad", "RUNNING": "info", "READY": "warn", "SUCCESSFUL": "good"}
 
 
 @admin.register(DBTaskResult)
@@ -63,7 +63,7 @@ class JobAdmin(BigRecordAdmin):
     def job(self, row: DBTaskResult) -> str:
         return row.task_path
 
-    @display(description=_("status"), ordering="status", label=JOB_TONES)
+    @labelled(_("status"), JOB_TONES, ordering="status")
     def shown_status(self, row: DBTaskResult) -> Any:
         return row.status, row.get_status_display()
 

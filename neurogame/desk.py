@@ -7,7 +7,9 @@ who may see a row (`seen_by`); superusers see all.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
+from functools import wraps
 from typing import Any
 
 from django import forms
@@ -15,17 +17,19 @@ from django.contrib import admin, messages
 from django.contrib.admin.options import ActionLocation
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
 from django.db.models import Field, Model, Q, QuerySet
 from django.http import Http404, HttpRequest
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import FieldTextFilter, RangeDateFilter
+from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 from unfold.utils import parse_date_str
 from unfold.views import ChangeList
@@ -189,7 +193,10 @@ class RecordAdmin(DeskAdmin):
 class BigRecordAdmin(RecordAdmin):
     """A table that grows without end: its pages are not counted."""
 
-    paginator = InfinitePaginator
+    def get_paginator(self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any) -> Any:
+        """Of the table itself; the history of one row is short and counted."""
+        uncounted = getattr(queryset, "model", None) is self.model
+        return (InfinitePaginator if uncounted else Paginator)(queryset, *args, **kwargs)
 
 
 # --- Filters ------------------------------------------------------------------------------------
@@ -241,6 +248,38 @@ def _midnight(value: Any, plus: timedelta = timedelta()) -> datetime | None:
 
 
 # --- Showing ------------------------------------------------------------------------------------
+
+
+def badge(text: Any, tone: str = "") -> SafeString:
+    """A word that stands out. `tone`: good, warn, bad, info or none."""
+    return format_html('<span class="ng-tag ng-tag--{}">{}</span>', tone or "plain", text)
+
+
+def labelled(
+    description: Any, tones: dict[str, str] | str, *, ordering: str | None = None
+) -> Callable[[Callable[..., Any]], Any]:
+    """A display whose value is shown as badges, in lists and on pages alike.
+
+    The method answers (key, text), the key choosing the tone; or a list of texts of one tone;
+    or None.
+    """
+
+    def decorate(method: Callable[..., Any]) -> Any:
+        @display(description=description, ordering=ordering)
+        @wraps(method)
+        def shown(self: Any, row: Any) -> SafeString | str:
+            value = method(self, row)
+            if not value:
+                return EMPTY
+            if isinstance(value, tuple):
+                key, text = value
+                return badge(text, tones.get(key, "") if isinstance(tones, dict) else tones)
+            tone = tones if isinstance(tones, str) else ""
+            return format_html_join(" ", "{}", ((badge(text, tone),) for text in value))
+
+        return shown
+
+    return decorate
 
 
 def block(text: Any) -> SafeString | str:

@@ -18,7 +18,7 @@ from unfold.decorators import display
 
 from neurogame import dashboard
 from neurogame.dashboard import Card, Section
-from neurogame.desk import BigRecordAdmin, DaysFilter, DeskAdmin, block, link_to, pretty
+from neurogame.desk import BigRecordAdmin, DaysFilter, DeskAdmin, block, labelled, link_to, pretty
 from neurogame.exports import ExportAdmin
 from tasks.enums import Verdict
 from tasks.models import (
@@ -34,8 +34,8 @@ from tasks.models import (
 from tasks.resources import AttemptResource
 from tasks.sandbox import sandbox_status
 
-VERDICT_TONES = {"AC": "success", "IE": "danger", "WA": "warning", "RTE": "warning"}
-STATE_TONES = {"closed": "default", "evaluating": "info", "feedback_ready": "success"}
+VERDICT_TONES = {"AC": "good", "IE": "bad", "WA": "warn", "RTE": "warn"}
+STATE_TONES = {"closed": "", "evaluating": "info", "feedback_ready": "good"}
 
 
 # --- The bank -----------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ class AssignmentAdmin(BigRecordAdmin):
     def shown_session(self, row: Assignment) -> SafeString | str:
         return link_to(row.session)
 
-    @display(description=_("state"), ordering="state", label=STATE_TONES)
+    @labelled(_("state"), STATE_TONES, ordering="state")
     def shown_state(self, row: Assignment) -> tuple[str, Any]:
         return row.state, row.get_state_display()
 
@@ -232,7 +232,7 @@ class EvaluationAdmin(BigRecordAdmin):
     def candidate(self, row: Any) -> SafeString | str:
         return link_to(row.assignment.session, row.assignment.session.candidate)
 
-    @display(description=_("verdict"), ordering="verdict", label=VERDICT_TONES)
+    @labelled(_("verdict"), VERDICT_TONES, ordering="verdict")
     def shown_verdict(self, row: Any) -> tuple[str, Any]:
         return row.verdict or row.progress, row.verdict or row.get_progress_display()
 

@@ -33,7 +33,7 @@ from interviews.invites import Guest, Mailed
 from interviews.models import Invite, Level, Team, Track
 from interviews.models.sessions import LOCALES
 from neurogame import audit
-from neurogame.desk import EMPTY, DeskAdmin, link_to
+from neurogame.desk import EMPTY, DeskAdmin, labelled, link_to
 
 DAYS = 14
 
@@ -130,10 +130,10 @@ class StateFilter(admin.SimpleListFilter):
 
 
 STATES = {
-    "open": "success",
+    "open": "good",
     "used": "info",
-    "withdrawn": "danger",
-    "expired": "warning",
+    "withdrawn": "bad",
+    "expired": "warn",
 }
 
 
@@ -203,7 +203,7 @@ class InviteAdmin(DeskAdmin):
     def who(self, row: Invite) -> list[str]:
         return [row.candidate_name or row.email or str(row.pk)[:8], row.email]
 
-    @display(description=_("state"), label=STATES)
+    @labelled(_("state"), STATES)
     def shown_state(self, row: Invite) -> tuple[str, str]:
         if row.used_at:
             return "used", _now("used")

@@ -17,7 +17,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from interviews import accounts
 from interviews.models import Team, User
-from neurogame.desk import DeskAdmin
+from neurogame.desk import DeskAdmin, labelled
 
 admin.site.unregister(Group)
 
@@ -112,7 +112,7 @@ class UserAdmin(DeskAdmin, auth_admin.UserAdmin):
     def login(self, row: User) -> str:
         return str(row)
 
-    @display(description=_("groups"), label="info")
+    @labelled(_("groups"), "info")
     def roles(self, row: User) -> list[str] | None:
         names = [group.name for group in row.groups.all()]
         return ([str(_("superuser"))] if row.is_superuser else []) + names or None

@@ -16,6 +16,7 @@ from neurogame.desk import (
     DaysFilter,
     ExactTextFilter,
     block,
+    labelled,
     link_to,
     pretty,
     shortened,
@@ -55,10 +56,8 @@ class MessageAdmin(BigRecordAdmin):
     def shown_session(self, row: Message) -> SafeString | str:
         return link_to(row.session)
 
-    @display(
-        description=_("status"),
-        ordering="status",
-        label={"complete": "success", "pending": "info", "error": "danger"},
+    @labelled(
+        _("status"), {"complete": "good", "pending": "info", "error": "bad"}, ordering="status"
     )
     def shown_status(self, row: Message) -> tuple[str, Any]:
         return row.status, row.get_status_display()
@@ -147,7 +146,7 @@ class LLMCallAdmin(BigRecordAdmin):
     )
     readonly_fields = ("shown_session", "shown_outcome")
 
-    @display(description=_("outcome"), label={"ok": "success", "failed": "danger"})
+    @labelled(_("outcome"), {"ok": "good", "failed": "bad"})
     def shown_outcome(self, row: LLMCall) -> tuple[str, str]:
         return ("ok" if row.outcome == "ok" else "failed"), row.outcome
 

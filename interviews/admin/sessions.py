@@ -24,10 +24,10 @@ from interviews.models.sessions import SessionState
 from interviews.report import report
 from interviews.resources import SessionResource, counted
 from neurogame import audit
-from neurogame.desk import BigRecordAdmin, DaysFilter
+from neurogame.desk import BigRecordAdmin, DaysFilter, labelled
 from neurogame.exports import ExportAdmin
 
-TONES = {"active": "success", "paused": "warning", "finished": "default"}
+TONES = {"active": "good", "paused": "warn", "finished": ""}
 
 
 class MinutesForm(forms.Form):
@@ -112,7 +112,7 @@ class InterviewSessionAdmin(ExportAdmin, BigRecordAdmin):
         name = row.invite.candidate_name if row.invite else ""
         return [str(row.candidate), name or row.candidate.email or ""]
 
-    @display(description=_("state"), label=TONES)
+    @labelled(_("state"), TONES)
     def shown_state(self, row: InterviewSession) -> tuple[str, Any]:
         state = SessionState(row.current_state())
         return state.value, state.label
@@ -129,7 +129,7 @@ class InterviewSessionAdmin(ExportAdmin, BigRecordAdmin):
     def attempts(self, row: Any) -> int:
         return row.attempts_made
 
-    @display(description=_("integrity"), label={"look": "danger"})
+    @labelled(_("integrity"), {"look": "bad"})
     def review(self, row: InterviewSession) -> tuple[str, str] | None:
         return ("look", _now("needs review")) if row.needs_review else None
 

@@ -28,6 +28,7 @@ from neurogame.desk import (
     DaysFilter,
     ExactTextFilter,
     days,
+    labelled,
     link_to,
     pretty,
     shortened,
@@ -137,7 +138,7 @@ class GameEventAdmin(BigRecordAdmin):
     readonly_fields = ("shown_flags", "shown_raw", "shown_conflicts", "api_key")
     list_select_related = ()
 
-    @display(description=_("flags"), label="warning")
+    @labelled(_("flags"), "warn")
     def shown_flags(self, row: GameEvent) -> list[str] | None:
         return [word for word in row.flags.split(",") if word] or None
 

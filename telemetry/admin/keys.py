@@ -17,7 +17,7 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from neurogame import audit
-from neurogame.desk import DeskAdmin
+from neurogame.desk import DeskAdmin, labelled
 from telemetry import keys
 from telemetry.models import ApiKey
 
@@ -84,15 +84,12 @@ class ApiKeyAdmin(DeskAdmin):
     def shown_prefix(self, row: ApiKey) -> str:
         return f"{row.prefix}…"
 
-    @display(description=_("scopes"), label="info")
+    @labelled(_("scopes"), "info")
     def scopes(self, row: ApiKey) -> list[str]:
         words = [(row.can_ingest, _now("ingest")), (row.can_export, _now("export"))]
         return [word for holds, word in words if holds] or [_now("none")]
 
-    @display(
-        description=_("state"),
-        label={"works": "success", "revoked": "danger", "expired": "warning"},
-    )
+    @labelled(_("state"), {"works": "good", "revoked": "bad", "expired": "warn"})
     def shown_state(self, row: ApiKey) -> tuple[str, str]:
         if row.revoked_at is not None:
             return "revoked", _now("revoked")

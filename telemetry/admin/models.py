@@ -13,14 +13,14 @@ from django.utils.translation import ngettext
 from unfold.decorators import action, display
 
 from neurogame import audit
-from neurogame.desk import DeskAdmin, pretty
+from neurogame.desk import DeskAdmin, labelled, pretty
 from telemetry.models import ModelVersion
 
 TONES = {
-    "unregistered": "warning",
+    "unregistered": "warn",
     "registered": "info",
-    "champion": "success",
-    "archived": "default",
+    "champion": "good",
+    "archived": "",
 }
 
 
@@ -69,7 +69,7 @@ class ModelVersionAdmin(DeskAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    @display(description=_("status"), ordering="status", label=TONES)
+    @labelled(_("status"), TONES, ordering="status")
     def shown_status(self, row: ModelVersion) -> tuple[str, Any]:
         return row.status, row.get_status_display()
 
