@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 
 
@@ -32,6 +32,20 @@ def unsafe_production(app_configs: Any = None, **kwargs: Any) -> list[CheckMessa
             )
         )
     return messages
+
+
+@register()
+def reachable_over_https(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """TLS ends at a proxy; one that is not believed is sent back to https for ever."""
+    if not settings.PUBLIC_URL.startswith("https://") or settings.TRUSTED_PROXIES:
+        return []
+    return [
+        Warning(
+            "PUBLIC_URL is https, but no proxy is trusted: every request is sent back to https.",
+            hint="Set TRUSTED_PROXIES to the number of your proxies that set X-Forwarded-Proto.",
+            id="neurogame.W001",
+        )
+    ]
 
 
 @register()
