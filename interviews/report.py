@@ -6,6 +6,7 @@ candidate stay as they are: whoever shows them escapes them.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -213,7 +214,9 @@ def _work(assignments: Iterable[Assignment]) -> Iterator[Entry]:
             more = {"tests": test_rows(attempt, assignment)}
             yield Entry(attempt.created_at, "attempt", attempt, slug, more)
         for run in assignment.runs.all():
-            yield Entry(run.created_at, "run", run, slug, {"output": _output(run.result)})
+            given = cut(run.args if run.stdin is None else run.stdin)
+            more = {"given": given, "output": _output(run.result)}
+            yield Entry(run.created_at, "run", run, slug, more)
         draft = getattr(assignment, "draft", None)
         if draft is not None:
             yield Entry(draft.saved_at, "draft", draft, slug)
@@ -240,8 +243,10 @@ def _output(result: Any) -> str:
 
 
 def cut(text: Any) -> str:
-    """A text of which a page can hold many."""
-    written = text if isinstance(text, str) else "" if text is None else str(text)
+    """A text of which a page can hold many; what is no text as JSON, nothing as an empty one."""
+    if text is None:
+        return ""
+    written = text if isinstance(text, str) else json.dumps(text, ensure_ascii=False)
     return written if len(written) <= SHOWN_CHARS else written[:SHOWN_CHARS] + "\n…"
 
 
