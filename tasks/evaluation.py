@@ -19,7 +19,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, IntegrityError, connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
 from neurogame.problems import Problem
@@ -85,12 +85,18 @@ def _record_run(run: CodeRun, judgement: Judgement) -> None:
         _store(run, judgement)
         run.save()
         if judgement.verdict == Verdict.IE:
-            flow.give_back_time(run.assignment, _age(run))
+            flow.give_back_time(run.assignment, _lost_seconds(run))
 
 
-def _age(evaluation: Evaluation) -> float:
-    """Seconds since it was sent."""
-    return max(0.0, (timezone.now() - evaluation.created_at).total_seconds())
+def _lost_seconds(evaluation: Attempt | CodeRun) -> float:
+    """The seconds since it was sent that no other internal error has given back already."""
+    since = evaluation.created_at
+    for kind in (CodeRun, Attempt):
+        others = kind.objects.filter(
+            assignment=evaluation.assignment_id, verdict=Verdict.IE, judged_at__gt=since
+        ).exclude(pk=evaluation.pk)
+        since = others.aggregate(last=Max("judged_at"))["last"] or since
+    return max(0.0, (timezone.now() - since).total_seconds())
 
 
 def _telling(evaluation: QuerySet[Any]) -> Evaluate:
@@ -232,7 +238,7 @@ def record_attempt(pk: uuid.UUID, judgement: Judgement, *, token: str) -> Attemp
             return None
         _store(attempt, judgement)
         if judgement.verdict == Verdict.IE:
-            flow.give_back_time(assignment, _age(attempt))
+            flow.give_back_time(assignment, _lost_seconds(attempt))
             flow.move(
                 assignment, AssignmentState.EVALUATING, assignment.claimed_from, note="IE",
                 lease_until=None, lease_token="",

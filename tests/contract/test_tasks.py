@@ -274,17 +274,18 @@ def test_nothing_of_a_hidden_test_ever_leaves(api, send, session, client, candid
 
 
 @pytest.mark.parametrize("path", ["run", "check"])
-def test_an_internal_error_gives_its_time_back(send, broken_sandbox, monkeypatch, path):
+def test_an_internal_error_gives_its_time_back(send, broken_sandbox, path):
     before = Assignment.objects.get()
     ends_at = InterviewSession.objects.get().ends_at
-    monkeypatch.setattr(evaluation, "_age", lambda _evaluation: 7.0)
-    body = send(path).json()
+    found = race(lambda: send(path), lambda: send(path))
+    took = timezone.now() - before.issued_at
+    body = next(answer.json() for answer in found if answer.status_code == 200)
     assert (body["verdict"], body.get("attempt", 0)) == ("IE", 0)
     assert "docker" not in json.dumps(body)
     after = Assignment.objects.get()
     assert (after.attempts_used, after.state) == (0, "awaiting_solution")
-    assert after.deadline - before.deadline == timedelta(seconds=7)
-    assert InterviewSession.objects.get().ends_at - ends_at == timedelta(seconds=7)
+    assert timedelta(0) < after.deadline - before.deadline < took
+    assert InterviewSession.objects.get().ends_at - ends_at == after.deadline - before.deadline
 
 
 def test_an_internal_error_goes_back_to_where_it_was_claimed(send, settings):
