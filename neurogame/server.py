@@ -38,7 +38,7 @@ logger = logging.getLogger("neurogame.server")
 BUFFER_SIZE = 64 << 10
 BACKLOG = 1024
 GONE_SECONDS = 1.0  # between a client's leaving and the end of an application that ignores it
-EXIT_SECONDS = 5.0  # how long hooks and threads may hold the process up after the server has stopped
+EXIT_SECONDS = 5.0  # how long hooks and threads may hold the process up after serving
 
 
 class ListenError(Exception):
