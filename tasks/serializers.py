@@ -60,13 +60,13 @@ class RunSerializer(CodeSerializer):
     def validate_args(self, value: list[Any] | None) -> list[Any] | None:
         if value is None:
             return value
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         try:
-            size = len(text.encode())
-        except UnicodeEncodeError:
+            text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+            size = 0 if _NUL.search(text) else len(text.encode())
+        except ValueError:  # a number beyond a double, half of a surrogate pair
             size = 0
-        if not size or _NUL.search(text):
-            raise serializers.ValidationError(_("It holds characters that cannot be stored."))
+        if not size:
+            raise serializers.ValidationError(_("It holds values that cannot be stored."))
         if size > MAX_INPUT:
             raise Problem("too_large", _("An input may have up to 64 KiB."))
         return value

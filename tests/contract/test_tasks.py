@@ -209,8 +209,10 @@ def test_own_arguments_are_measured_as_compact_json(api, session):
     assert api.post("/tasks/run", more, format="json").status_code == 413
     literal = {**body, "args": ["\\u0000"]}
     assert api.post("/tasks/run", literal, format="json").json()["returned"] == "6"
-    nul = api.post("/tasks/run", {**body, "args": ["\0"]}, format="json")
-    assert (nul.status_code, list(nul.json()["errors"])) == (400, ["args"])
+    for odd in ('"\\u0000"', '"\\ud800"', "1e999"):
+        text = json.dumps(body)[:-1] + f', "args": [{odd}]}}'
+        refused = api.post("/tasks/run", text, content_type="application/json")
+        assert (refused.status_code, list(refused.json()["errors"])) == (400, ["args"])
 
 
 def test_a_submission_without_an_id_is_always_a_new_one(send):
