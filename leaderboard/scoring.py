@@ -24,6 +24,8 @@ SHRINKAGE = 50.0
 FAST_SHARE = 0.05
 EVEN_SD_MS = 8.0
 JUDGE_FROM = 30
+# A short even run may be a test of the wiring; nobody plays a thousand trials evenly.
+EVEN_FROM = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,6 @@ def suspicion(sums: Sums) -> str:
     if sums.excluded / responses > FAST_SHARE:
         return f"{sums.excluded} of {responses} responses under {FASTEST_MS:.0f} ms"
     spread = sums.rt_sd_ms
-    if spread is not None and sums.rt_count >= JUDGE_FROM and spread < EVEN_SD_MS:
+    if spread is not None and sums.rt_count >= EVEN_FROM and spread < EVEN_SD_MS:
         return f"response times differ by only {spread:.1f} ms (standard deviation)"
     return ""

@@ -27,7 +27,7 @@ SUMS = (
 WINDOWS = ("day", "week", "all")
 MAX_SUM = 2**62
 Cell = tuple[str, str, str, date, int]
-_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
+_ADDRESS = re.compile(r"([^@\s])[^@\s]*@([^@\s])[^@\s]*")
 
 
 # --- Folding ------------------------------------------------------------------------------------
@@ -234,8 +234,5 @@ def board(
 
 
 def masked(user_id: str) -> str:
-    """A pseudonym as sent; one that looks like an address is masked."""
-    if not _ADDRESS.fullmatch(user_id.strip()):
-        return user_id
-    local, _at, domain = user_id.strip().partition("@")
-    return f"{local[:1]}***@{domain[:1]}***"
+    """A pseudonym as sent; an address in it is masked."""
+    return _ADDRESS.sub(lambda match: f"{match[1]}***@{match[2]}***", user_id)

@@ -357,7 +357,7 @@ def _field_fault(event: dict[str, Any]) -> str:
             return f"{name} is empty"
     if not isinstance(event["event_ts"], str):
         return "event_ts is not a string"
-    if not isinstance(event.get("payload") or {}, dict):
+    if not isinstance(event.get("payload"), dict | None):
         return "payload is not an object"
     return ""
 

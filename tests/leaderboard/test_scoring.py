@@ -49,8 +49,9 @@ def test_shrinkage_pulls_few_trials_to_the_population():
         ({"rt_count": 95, "excluded": 5}, False),
         ({"rt_count": 94, "excluded": 6}, True),
         ({"rt_count": 3, "excluded": 3}, False),
-        ({"rt_count": 50, "rt_sum_ms": 50_000, "rt_sq_sum": 50 * 1_000_000}, True),
-        ({"rt_count": 50, "rt_sum_ms": 50_000, "rt_sq_sum": 50 * 1_010_000}, False),
+        ({"rt_count": 999, "rt_sum_ms": 999_000, "rt_sq_sum": 999_000_000}, False),
+        ({"rt_count": 1000, "rt_sum_ms": 1_000_000, "rt_sq_sum": 1_000_000_000}, True),
+        ({"rt_count": 1000, "rt_sum_ms": 1_000_000, "rt_sq_sum": 1_010_000_000}, False),
     ],
 )
 def test_suspicion(fields, suspicious):
