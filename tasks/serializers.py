@@ -66,7 +66,7 @@ class RunSerializer(CodeSerializer):
         except ValueError:  # a number beyond a double, half of a surrogate pair
             size = 0
         if not size:
-            raise serializers.ValidationError(_("It holds values that cannot be stored."))
+            raise serializers.ValidationError(_("It holds characters that cannot be stored."))
         if size > MAX_INPUT:
             raise Problem("too_large", _("An input may have up to 64 KiB."))
         return value
