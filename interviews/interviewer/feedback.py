@@ -176,7 +176,9 @@ def _crashed(voice: Voice, attempt: AttemptView, test: TestView | None) -> str:
     if not error and test.exit_code:
         return voice.say("RTE.exit", code=test.exit_code, **_counts(attempt))
     if not error:
-        return voice.say("RTE.silent", **_counts(attempt))
+        said = [line.strip() for line in test.stderr.splitlines() if line.strip()]
+        reason = said[-1][:SHOWN_ERROR] if said else voice.say("nothing")
+        return voice.say("RTE.answer", reason=reason, **_counts(attempt))
     described = f"{error}: {message}" if message else error
     advice = voice.texts.ERRORS.get(f"{error}.{attempt.language}") or voice.texts.ERRORS.get(error)
     return voice.say(

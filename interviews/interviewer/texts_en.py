@@ -224,9 +224,9 @@ TEXTS: dict[str, tuple[str, ...]] = {
         "The program ends with exit code {code} instead of 0; {passed} of {total} tests pass. "
         "Where does it end like that, and should it?",
     ),
-    "RTE.silent": (
-        "The program ends before the function has given its answer; {passed} of {total} tests "
-        "pass. Does anything in it end the program early?",
+    "RTE.answer": (
+        "The function has given no answer that counts; {passed} of {total} tests pass. What the "
+        "judge got instead:\n{reason}\nWhat should it return here?",
     ),
     "CE": (
         "It does not compile: {message}. Mend that first, it costs you nothing to run the visible "

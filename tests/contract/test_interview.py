@@ -240,7 +240,9 @@ def test_the_reaction_to_a_function_shows_what_it_returned(api, candidate):
     task_id = api.get("/tasks/next", ask).json()["task"]["id"]
     for code, words in (
         ("def add(a, b):\n    return [a]\n", ["[1, 2]", "[1]"]),
-        ("import os\ndef add(a, b):\n    os._exit(0)\n", ["before the function has given"]),
+        ("import os\ndef add(a, b):\n    os._exit(0)\n", ["no answer that counts"]),
+        ("def add(a, b):\n    return {a}\n", ["no answer that counts", "type set"]),
+        ("def sub(a, b):\n    return a\n", ["does not define the function add"]),
     ):
         body = {**ask, "task_id": task_id, "language": "python", "code": code}
         api.post("/tasks/check", body, format="json")
