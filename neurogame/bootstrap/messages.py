@@ -27,7 +27,10 @@ SOURCE_LANGUAGE = "en"
 ROOMS = ("neurogame", "interviews", "telemetry", "tasks", "leaderboard")
 # Packages whose pages and answers people see. Some bring no Russian, some not all of it.
 PACKAGES = (
+    "django",
     "django.contrib.admin",
+    "django.contrib.auth",
+    "django_tasks_db",
     "import_export",
     "rest_framework",
     "rest_framework_simplejwt",
@@ -36,7 +39,7 @@ PACKAGES = (
     "unfold.contrib.import_export",
 )
 # Whose catalogues are looked up beside ours.
-CATALOGUES = ("django.conf", "django.contrib.auth", "django.contrib.contenttypes", *PACKAGES)
+CATALOGUES = ("django.conf", "django.contrib.contenttypes", *PACKAGES)
 
 PLURAL_FORMS = {
     "en": "nplurals=2; plural=(n != 1);",
