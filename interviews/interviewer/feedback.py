@@ -173,11 +173,12 @@ def _crashed(voice: Voice, attempt: AttemptView, test: TestView | None) -> str:
     error, message, line = error_of(test.stderr)
     if not error and test.exit_signal:
         return voice.say("RTE.signal", signal=test.exit_signal, **_counts(attempt))
-    if not error and test.exit_code:
+    complaint = [line.strip() for line in test.stderr.splitlines() if line.strip()]
+    called = voice.context.task is not None and voice.context.task.kind == "function"
+    if not error and test.exit_code and not (called and complaint):
         return voice.say("RTE.exit", code=test.exit_code, **_counts(attempt))
     if not error:
-        said = [line.strip() for line in test.stderr.splitlines() if line.strip()]
-        reason = said[-1][:SHOWN_ERROR] if said else voice.say("nothing")
+        reason = complaint[-1][:SHOWN_ERROR] if complaint else voice.say("nothing")
         return voice.say("RTE.answer", reason=reason, **_counts(attempt))
     described = f"{error}: {message}" if message else error
     advice = voice.texts.ERRORS.get(f"{error}.{attempt.language}") or voice.texts.ERRORS.get(error)
