@@ -243,7 +243,10 @@ class Writer:
             if first is None:
                 break
             waiting, ending = self._gather(first)
-            self._commit(waiting)
+            # A client that has left takes its request along; from here on none can.
+            here = [item for item in waiting if item[1].set_running_or_notify_cancel()]
+            if here:
+                self._commit(here)
             if ending:
                 break
         connection.close()

@@ -6,6 +6,8 @@ import csv
 import gzip
 import io
 import json
+import socket
+import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -270,3 +272,54 @@ def test_keys_are_in_no_log(product):
     assert "dev-key-change-me" not in log
     assert f"={secrets[1]}" not in log
     assert f"={secrets[2]}" not in log
+
+
+# --- Clients that leave, databases that are busy ------------------------------------------------------
+
+
+def holding_the_database(product):
+    """Another connection that lets nobody write; close it to let go."""
+    other = sqlite3.connect(product.database, isolation_level=None, timeout=10)
+    other.execute("BEGIN IMMEDIATE")
+    return other
+
+
+def test_a_client_that_leaves_takes_nobody_along(product):
+    """Its request waited for the same commit as the others'."""
+    body = json.dumps({"events": [event("left", user_id="left")]}).encode()
+    head = (
+        f"POST /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nX-API-Key: {KEY}\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    other = holding_the_database(product)
+    leaving = []
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(product.post_events, [event("stay-0", user_id="stay")])
+        time.sleep(0.3)
+        for _ in range(3):
+            connection = socket.create_connection(("127.0.0.1", product.port))
+            connection.sendall(head.encode() + body)
+            leaving.append(connection)
+        rest = [pool.submit(product.post_events, [event(f"stay-{n}", user_id="stay")])
+                for n in (1, 2, 3)]  # fmt: skip
+        time.sleep(0.5)
+        for connection in leaving:
+            connection.close()
+        time.sleep(0.5)
+        other.close()
+        began = time.monotonic()
+        answers = [waiting.result(40) for waiting in [first, *rest]]
+    assert [(answer.status, answer.counts()) for answer in answers] == [(200, (1, 0, 0))] * 4
+    assert time.monotonic() - began < 10
+    assert exported(product, user_id="stay")["total"] == 4
+
+
+def test_busy_database_is_503_and_nothing_is_stored(product):
+    other = holding_the_database(product)
+    try:
+        answer = product.post_events([event("busy", user_id="busy")])
+    finally:
+        other.close()
+    problem(answer, 503, "unavailable")
+    assert exported(product, user_id="busy")["total"] == 0
+    assert product.post_events([event("busy", user_id="busy")]).counts() == (1, 0, 0)
