@@ -78,4 +78,4 @@ class PlayerHold(models.Model):
         ordering = ["-created_at"]
 
     def __str__(self) -> str:
-        return f"{self.user_id}: {self.state}"
+        return f"{self.user_id}: {self.get_state_display()}"

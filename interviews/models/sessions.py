@@ -225,7 +225,7 @@ class InterviewSession(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.candidate} · {self.track} · {self.level}"
+        return f"{self.candidate} · {self.get_track_display()} · {self.get_level_display()}"
 
     def current_state(self, now: datetime | None = None) -> str:
         """The state by the clock: a session past its end is finished, swept or not."""
