@@ -114,7 +114,7 @@ def test_greeting_names_track_level_and_time(locale, level, track):
         )
     )
     assert texts.TRACKS[track] in text
-    assert level in text
+    assert texts.LEVELS[level] in text
     assert "60" in text
 
 
