@@ -137,7 +137,10 @@ class Product:
             content = response.read()
         finally:
             connection.close()
-        names = {name.lower(): value for name, value in response.getheaders()}
+        names: dict[str, str] = {}
+        for name, value in response.getheaders():  # cookies come in headers of the same name
+            known = names.get(name.lower())
+            names[name.lower()] = value if known is None else f"{known}, {value}"
         assert names["x-request-id"]
         return Answer(response.status, names, content)
 
