@@ -89,3 +89,12 @@ def test_of_racing_checks_one_claims_the_task_and_the_others_are_409(candidate, 
     assert AssignmentMove.objects.filter(new="evaluating").count() == len(judged)
     numbers = [attempt.number for attempt in Attempt.objects.order_by("number")]
     assert numbers == list(range(1, len(judged) + 1))
+
+
+def test_one_submission_sent_by_all_at_once_is_one_attempt(candidate, session, task_id):
+    answers = at_once(candidate, lambda client, _n: check(client, session, task_id, "same"))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.content for answer in answers}) == 1
+    (attempt,) = Attempt.objects.all()
+    assert attempt.number == 1
+    assert Assignment.objects.get().attempts_used == 1
