@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
 from django.utils import translation
 from rest_framework.test import APIClient
 
@@ -15,12 +16,18 @@ install()
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup):
-    """The test database; the writer's connection is closed before it is dropped."""
+def django_db_setup(django_db_setup, django_db_blocker):
+    """The test database; connections of other threads are closed before it is dropped."""
     yield
     from telemetry import ingest
 
     ingest.writer.close()
+    if connection.vendor == "postgresql":
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
 
 
 @pytest.fixture(autouse=True)

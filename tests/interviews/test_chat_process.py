@@ -124,12 +124,12 @@ def test_a_killed_server_finishes_its_reply_after_the_restart(make_server):
             seen = [events.next() for _ in range(5)]
         server.end(signal.SIGKILL)
 
-        server.environment["CHAT_SCRIPT_SECONDS"] = "0"
+        server.environment["CHAT_SCRIPT_SECONDS"] = "15"  # long enough to join it
         server.start()
         with candidate.stream(last_id=seen[-1].id) as events:
             reset = events.next()
             assert reset.type == "stream-reset"
-            whole = events.reply()
+            whole = events.reply(60)
         text = check_reply(whole)
         assert whole[0].data == {"reply_id": reply_id}
         before = [event.data for event in seen if event.type == "delta"]
@@ -144,26 +144,25 @@ def test_a_killed_server_finishes_its_reply_after_the_restart(make_server):
 
 def test_a_reply_from_an_independent_model_server(make_server, llmock):
     server = make_server(OPENAI_API_KEY="secret-test-key", BASE_URL=llmock.base_url("openai"))
-    with Candidate(server.url) as candidate:
-        with candidate.stream() as events:
-            reply_id = candidate.send("hello")
-            whole = events.reply(30)
-            text = check_reply(whole)
-            assert whole[-1].data["source"] == "llm"
-            assert candidate.message(reply_id)["text"] == text
+    with Candidate(server.url) as candidate, candidate.stream() as events:
+        reply_id = candidate.send("hello")
+        whole = events.reply(30)
+        text = check_reply(whole)
+        assert whole[-1].data["source"] == "llm"
+        assert candidate.message(reply_id)["text"] == text
 
-            llmock.truncate(after_chunks=2)
-            broken_id = candidate.send("and now?")
-            broken = events.reply(30)
-            check_reply(broken)
-            assert broken[-1].type == "final"
-            assert candidate.message(broken_id)["text"] == broken[-1].data["text"]
+        llmock.truncate(after_chunks=2)
+        broken_id = candidate.send("and now?")
+        broken = events.reply(30)
+        check_reply(broken)
+        assert broken[-1].type == "final"
+        assert candidate.message(broken_id)["text"] == broken[-1].data["text"]
 
-            llmock.outage()
-            candidate.send("still there?")
-            scripted = events.reply(30)
-            check_reply(scripted)
-            assert scripted[-1].data["source"] == "scripted"
+        llmock.outage()
+        candidate.send("still there?")
+        scripted = events.reply(30)
+        check_reply(scripted)
+        assert scripted[-1].data["source"] == "scripted"
     server.end()
     assert "secret-test-key" not in server.log.read_text()
     assert "Traceback" not in server.log.read_text()
