@@ -38,6 +38,12 @@ from neurogame.desk import EMPTY, DeskAdmin, labelled, link_to
 DAYS = 14
 
 
+def _levels() -> list[tuple[str, str]]:
+    """Levels with their length, in the language of the request."""
+    text = _now("%(level)s · %(n)s min")
+    return [(each.value, text % {"level": each.label, "n": each.minutes}) for each in Level]
+
+
 class InviteForm(forms.Form):
     """One interview for each line."""
 
@@ -58,7 +64,7 @@ class InviteForm(forms.Form):
     track = forms.ChoiceField(label=_("Track"), choices=Track, widget=UnfoldAdminSelectWidget)
     level = forms.ChoiceField(
         label=_("Level"),
-        choices=[(level.value, f"{level.label} · {level.minutes} min") for level in Level],
+        choices=_levels,
         initial=Level.MIDDLE,
         help_text=_("Sets the length, and where the tasks begin; they adapt from there."),
         widget=UnfoldAdminSelectWidget,
