@@ -16,6 +16,7 @@ from neurogame.problems import CODES, CONTENT_TYPE
 
 _plain: dict[str, dict[str, Any]] = {}
 
+CHECKS = {"type": "object", "additionalProperties": {"type": "string"}}
 PROBLEM = {
     "type": "object",
     "description": "RFC 9457. `code` is stable; the table of codes is in the description.",
@@ -35,6 +36,9 @@ PROBLEM = {
         "state": {"type": "string"},
         "session_state": {"type": "string"},
         "task_state": {"type": "string"},
+        "session_id": {"type": "string", "description": "With `session_active`."},
+        "draft": {"type": "object", "description": "With `draft_conflict`: the stored one."},
+        "checks": {**CHECKS, "description": "Of `/health`."},
     },
 }
 
@@ -98,19 +102,16 @@ describe(
         "tags": ["health"],
         "summary": "What works: database, migrations, sandbox, bus, interviewer.",
         "responses": {
-            code: answer(
-                text,
+            "200": answer(
+                "Ready",
                 "application/json",
                 {
                     "type": "object",
                     "required": ["ok", "checks"],
-                    "properties": {
-                        "ok": {"type": "boolean"},
-                        "checks": {"type": "object", "additionalProperties": {"type": "string"}},
-                    },
+                    "properties": {"ok": {"const": True}, "checks": CHECKS},
                 },
-            )
-            for code, text in (("200", "Ready"), ("503", "Not ready"))
+            ),
+            "503": answer("Not ready", CONTENT_TYPE, {"$ref": "#/components/schemas/Problem"}),
         },
     },
 )
