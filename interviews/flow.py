@@ -197,8 +197,9 @@ def end(session: InterviewSession, reason: str, *, at: datetime | None = None) -
         )
         session.refresh_from_db()
         if ended:
-            from interviews import chat  # it numbers its messages with `next_seq`
+            from interviews import chat, integrity  # both look at sessions through this module
 
+            transaction.on_commit(lambda: integrity.mark_at_end(session.pk))
             transaction.on_commit(lambda: chat.close_conversation(session))
             task_flow.settle(session, max(at, timezone.now()))
             task_flow.update_ability(session)

@@ -96,6 +96,22 @@ def mark(session_id: Any, sources: Iterable[str]) -> bool:
     )
 
 
+def mark_at_end(session_id: Any) -> bool:
+    """Mark a session that has ended for any strong finding, with all its signals at hand.
+
+    While it ran, a signal could arrive before the clocks of browser and server were told apart.
+    Never raises: the end of the interview is committed.
+    """
+    try:
+        session = InterviewSession.objects.filter(pk=session_id, needs_review=False).first()
+        if session is None or not examine(session).strong:
+            return False
+        return bool(InterviewSession.objects.filter(pk=session_id).update(needs_review=True))
+    except Exception:
+        logger.exception("the integrity of interview %s was not examined", session_id)
+        return False
+
+
 @receiver(signals_stored, dispatch_uid="interviews.integrity.signals")
 def on_signals(sender: Any, session_id: Any, signals: list[AntiCheatSignal], **kwargs: Any) -> None:
     decisive = [signal.event_id for signal in signals if signal.type in DECISIVE]

@@ -9,8 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from interviews import integrity, review
-from interviews.models import Consent, LLMCall, Message, Team
+from interviews import flow, integrity, review
+from interviews.models import Consent, InterviewSession, LLMCall, Message, Team
 from interviews.report import Ability, cut, report
 from tasks.models import AssignmentMove, CodeRun, Draft
 from tasks.signals import attempt_judged
@@ -320,3 +320,17 @@ def test_minutes_are_not_added_to_what_is_over(team):
 def test_minutes_have_bounds(team, minutes):
     with pytest.raises(ValueError, match="minutes"):
         review.add_minutes(session(team), minutes)
+
+
+def test_the_end_marks_what_came_too_early_to_be_marked(team, committed):
+    of = session(team)
+    Consent.objects.create(session=of, version="1", taken_by="candidate")
+    with committed():
+        stored(
+            of, sent("p1", "paste", timezone.now(), chars=400, source="external", text="z" * 400)
+        )
+    InterviewSession.objects.filter(pk=of.pk).update(needs_review=False)
+    with committed():
+        assert flow.end(of, "candidate")
+    of.refresh_from_db()
+    assert of.needs_review
