@@ -211,7 +211,7 @@ def _work(assignments: Iterable[Assignment]) -> Iterator[Entry]:
         for move in assignment.moves.all():
             yield Entry(move.at, "move", move, slug, _moved(move))
         for attempt in assignment.attempts.all():
-            more = {"tests": test_rows(attempt, assignment)}
+            more: dict[str, Any] = {"tests": test_rows(attempt, assignment)}
             yield Entry(attempt.created_at, "attempt", attempt, slug, more)
         for run in assignment.runs.all():
             given = cut(run.args if run.stdin is None else run.stdin)
