@@ -198,6 +198,7 @@ def test_production_settings_pass_the_deployment_checks(tmp_path: Path) -> None:
         "SECRET_KEY": secrets.token_urlsafe(48),
         "NEUROGAME_API_KEY": secrets.token_urlsafe(24),
         "PUBLIC_URL": "https://neurogame.example",
+        "TRUSTED_PROXIES": "1",
         "EMAIL_URL": "smtp+tls://user:password@mail.example:587",
     }
     done = subprocess.run(
