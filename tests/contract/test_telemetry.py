@@ -11,6 +11,7 @@ import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
@@ -323,3 +324,39 @@ def test_busy_database_is_503_and_nothing_is_stored(product):
     problem(answer, 503, "unavailable")
     assert exported(product, user_id="busy")["total"] == 0
     assert product.post_events([event("busy", user_id="busy")]).counts() == (1, 0, 0)
+
+
+def made_key(product, **fields):
+    """A key made as the admin makes it; its text."""
+    call = f"from telemetry import keys; print(keys.make(name='k', **{fields!r})[1])"
+    done = product.manage("shell", "--no-imports", "-v0", "-c", call)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()[-1]
+
+
+def test_scopes_of_keys(product):
+    ingest = made_key(product, can_ingest=True, can_export=False)
+    export = made_key(product, can_ingest=False, can_export=True)
+    assert product.post_events([], key=ingest).status == 200
+    problem(product.post_events([], key=export), 403, "permission_denied")
+    for text, status in ((ingest, 403), (export, 200)):
+        for sent in ({"X_API_Key": text}, {"Authorization": f"Bearer {text}"}):
+            assert product.call("GET", "/v1/export/raw?limit=1", **sent).status == status
+        assert product.call("GET", f"/v1/export/raw?limit=1&api_key={text}").status == status
+    with closing(sqlite3.connect(product.database)) as connection:
+        stored = connection.execute("SELECT * FROM telemetry_apikey").fetchall()
+    assert not [row for row in stored if ingest in row or export in row]
+
+
+def test_a_keys_own_limit_and_its_end(product):
+    limited = made_key(product, requests_per_minute=3)
+    assert [product.post_events([], key=limited).status for _ in range(3)] == [200] * 3
+    problem(product.post_events([], key=limited), 429, "throttled")
+    other = made_key(product)
+    assert product.post_events([], key=other).status == 200
+    with closing(sqlite3.connect(product.database, timeout=10)) as connection:
+        connection.execute("UPDATE telemetry_apikey SET revoked_at = '2026-01-01 00:00:00'")
+        connection.commit()
+    time.sleep(1.2)  # another process may know a key for a second
+    problem(product.post_events([event("late", user_id="late")], key=other), 401, "invalid_api_key")
+    assert exported(product, user_id="late")["total"] == 0
