@@ -61,7 +61,10 @@ def mailer(url: str) -> dict[str, object]:
     options = {option: config[name] for name, option in names.items() if config.get(name)}
     if config["EMAIL_BACKEND"].endswith(".smtp.EmailBackend"):
         options["timeout"] = 10
-    return {"BACKEND": config["EMAIL_BACKEND"], "OPTIONS": options}
+    backend = str(config["EMAIL_BACKEND"]).replace(
+        "django.core.mail.backends.console.EmailBackend", "neurogame.mail.ConsoleBackend"
+    )
+    return {"BACKEND": backend, "OPTIONS": options}
 
 
 # --- The server ---------------------------------------------------------------------------

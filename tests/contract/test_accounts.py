@@ -251,3 +251,52 @@ def test_121st_report_of_a_minute_is_throttled(product):
         )  # fmt: skip
     assert statuses.count(200) == 120
     problem(report(product, (token, session), []), 429, "throttled")
+
+
+# --- A forgotten password -------------------------------------------------------------------------
+
+
+def submit(product, path, **fields):
+    """Fill in a page's form as a browser does, redirects included; the answer."""
+    cookies: dict[str, str] = {}
+
+    def call(method, target, body=None):
+        answer = product.call(
+            method, target, body, Cookie="; ".join(f"{n}={v}" for n, v in cookies.items()),
+            Content_Type="application/x-www-form-urlencoded",
+        )  # fmt: skip
+        found = re.findall(r"(sessionid|csrftoken)=([^;]+)", answer.headers.get("set-cookie", ""))
+        cookies.update(found)
+        return answer
+
+    page = call("GET", path)
+    if page.status == 302:
+        path = page.headers["location"]
+        page = call("GET", path)
+    token = re.search(rb'name="csrfmiddlewaretoken" value="([^"]+)"', page.body)
+    if token is None:
+        return page
+    form = {"csrfmiddlewaretoken": token[1].decode(), **fields}
+    return call("POST", path, urlencode(form).encode())
+
+
+def test_a_forgotten_password_is_reset_by_mail(product):
+    email = f"{a_name()}@Example.org"
+    before = register(product, email=email).json
+    for known in (email.upper(), "nobody@example.org"):
+        assert submit(product, "/accounts/password_reset/", email=known).status == 302
+    link = rf"http://127\.0\.0\.1:{product.port}(/accounts/reset/\S+)"
+    deadline = time.monotonic() + 10
+    while not (links := re.findall(link, product.log.read_text())):
+        assert time.monotonic() < deadline, product.log.read_text()[-3000:]
+        time.sleep(0.05)
+    assert len(links) == 1
+    new = {"new_password1": "Another-pass-77", "new_password2": "Another-pass-77"}
+    assert submit(product, links[0], new_password1="short", new_password2="short").status == 200
+    assert submit(product, links[0], **new).status == 302
+    assert sign_in(product, email).status == 401
+    assert sign_in(product, email, "Another-pass-77").status == 200
+    refreshed = product.call("POST", "/auth/refresh", {"refresh": before["refresh"]})
+    problem(refreshed, 401, "token_not_valid")
+    problem(product.call("GET", "/auth/me", token=before["access"]), 401, "token_not_valid")
+    assert submit(product, links[0], **new).status == 200  # the link works once
