@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -103,8 +103,8 @@ def _next(request: HttpRequest) -> str:
 
 def _door(request: HttpRequest, invite: Invite | None = None, problem: str = "") -> HttpResponse:
     """Sign in or register, on one page; the errors stand at their fields."""
-    action = request.POST.get("action", "")
-    enter = SignInForm(request.POST if action == "sign-in" else None, auto_id="sign-in-%s")
+    action = request.POST.get("action", "sign-in" if request.method == "POST" else "")
+    enter = SignInForm(_credentials(request) if action == "sign-in" else None, auto_id="sign-in-%s")
     register = RegisterForm(request.POST if action == "register" else None, auto_id="register-%s")
     status, retry_after = 200, None
     if request.method == "POST":
@@ -132,6 +132,14 @@ def _door(request: HttpRequest, invite: Invite | None = None, problem: str = "")
     if retry_after is not None:
         response["Retry-After"] = str(retry_after)
     return response
+
+
+def _credentials(request: HttpRequest) -> QueryDict:
+    """What was posted; a client of Django's own sign-in page says `username` for `login`."""
+    posted = request.POST.copy()
+    if "login" not in posted and "username" in posted:
+        posted["login"] = str(posted["username"])
+    return posted
 
 
 def _enter(request: HttpRequest, form: SignInForm) -> User | None:

@@ -357,3 +357,9 @@ def test_the_language_can_be_switched(client, db):
     response = client.post("/i18n/setlang/", {"language": "ru", "next": "/play/"})
     assert response["Location"] == "/play/"
     assert '<html lang="ru">' in client.get("/play/").content.decode()
+
+
+def test_the_fields_of_djangos_own_sign_in_page_work(client, candidate):
+    answer = client.post("/accounts/login/", {"username": "ada", "password": "correct horse"})
+    assert (answer.status_code, answer["Location"]) == (302, "/interview/")
+    assert client.get("/interview/").wsgi_request.user == candidate
