@@ -129,6 +129,17 @@ def test_one_of_racing_refreshes_wins(product):
         problem(product.call("POST", "/auth/refresh", {"refresh": token}), 401, "token_not_valid")
 
 
+def test_a_crowd_at_the_door_does_not_keep_others_waiting(product):
+    """Hashing passwords leaves a core to everybody else."""
+    with ThreadPoolExecutor(40) as pool:
+        waiting = [pool.submit(register, product, nickname=a_name()) for _ in range(40)]
+        time.sleep(0.5)
+        began = time.monotonic()
+        assert product.call("GET", "/health").status == 200
+        assert time.monotonic() - began < 5
+        assert {answer.result().status for answer in waiting} == {201}
+
+
 def test_logout_blacklists(product):
     tokens = register(product, nickname=a_name()).json
     answer = product.call("POST", "/auth/logout", {"refresh": tokens["refresh"]})
