@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from django.utils.translation import gettext as _
-from rest_framework.exceptions import ParseError
+from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 
@@ -62,6 +62,12 @@ class StrictJSONParser(BaseParser):
     media_type = "application/json"
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
+        request = (parser_context or {}).get("request")
+        encoding = request.headers.get("Content-Encoding", "") if request is not None else ""
+        if encoding.strip().lower() not in ("", "identity"):
+            raise UnsupportedMediaType(
+                encoding, _("The media type or the content encoding is not supported.")
+            )
         data = stream.read()
         if not data:
             return {}

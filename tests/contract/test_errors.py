@@ -109,6 +109,13 @@ def test_bodies_that_are_no_json(product, content_type, body, status, code):
     problem(answer, status, code)
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "x"])
+@pytest.mark.parametrize("path", ["/auth/login", "/auth/register", "/auth/refresh"])
+def test_other_content_encodings_are_415(product, path, encoding):
+    answer = product.call("POST", path, b"{}", Content_Encoding=encoding)
+    problem(answer, 415, "unsupported_media_type")
+
+
 @pytest.mark.parametrize("body", [b"null", b"[]", b"1", b'"x"', b"true", b"{}", b""])
 def test_json_that_is_no_object_is_a_field_error(product, body):
     problem(product.call("POST", "/auth/login", body), 400, "invalid", "errors")
