@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 RULE_VERSION = 1
 FASTEST_MS = 150.0
+# Longer responses count as this long in the sum of squares, which so never leaves 64 bits.
+LONGEST_MS = 60_000
 DEADLINES_MS: dict[str, float] = {}
 DEFAULT_DEADLINE_MS = 3000.0
 PROVISIONAL_UNDER = 100
@@ -85,11 +87,15 @@ class Sums:
 
     @property
     def rt_sd_ms(self) -> float | None:
-        """Standard deviation of the response times, in ms; None under two responses."""
-        if self.rt_count < 2:
+        """Standard deviation of the response times, in ms; None under two responses.
+
+        Also None when so many are longer than `LONGEST_MS` that their squares say nothing.
+        """
+        n = self.rt_count
+        spread = n * self.rt_sq_sum - self.rt_sum_ms**2  # exact: these are integers
+        if n < 2 or spread < 0:
             return None
-        spread = self.rt_sq_sum - self.rt_sum_ms**2 / self.rt_count
-        return math.sqrt(max(0.0, spread / (self.rt_count - 1)))
+        return math.sqrt(spread / (n * (n - 1)))
 
 
 def shrunk(sums: Sums, population_mean: float) -> tuple[float, float]:

@@ -25,7 +25,6 @@ SUMS = (
     "points_milli", "points_sq",
 )  # fmt: skip
 WINDOWS = ("day", "week", "all")
-MAX_SUM = 2**62
 Cell = tuple[str, str, str, date, int]
 _ADDRESS = re.compile(r"([^@\s])[^@\s]*@([^@\s])[^@\s]*")
 
@@ -51,7 +50,7 @@ def sums_of(trial: Trial) -> tuple[int, ...]:
         int(not points.counted),
         int(rt is not None),
         rt or 0,
-        (rt or 0) ** 2,
+        min(rt or 0, scoring.LONGEST_MS) ** 2,
         points.milli,
         points.milli**2,
     )
@@ -81,7 +80,8 @@ def fold(events: list[StoredEvent]) -> None:
     except Exception:
         flag((event.seq for event in events if event.trial is not None), "not_folded")
         raise
-    hold_suspicious({trial.user_id for trial in trials})
+    with transaction.atomic():
+        hold_suspicious({trial.user_id for trial in trials})
 
 
 def on_events_stored(sender: Any, events: list[StoredEvent], **kwargs: Any) -> None:

@@ -175,3 +175,17 @@ def test_the_command_finds_a_difference(capsys):
         call_command("standings", "rebuild", "--check")
     call_command("standings", "rebuild")
     call_command("standings", "rebuild", "--check")
+
+
+def test_no_response_time_overflows_the_sums(client):
+    """Also over several days, where the database itself adds."""
+    for day in ("2026-02-17", "2026-02-18"):
+        batch = [
+            trial(f"{day}-{n}", "slow", True, 86_400_000, event_ts=f"{day}T12:00:00Z")
+            for n in range(1100)
+        ]
+        store(batch)
+    (row,) = client.get("/v1/leaderboard").json()
+    assert (row["tasks"], row["avg_rt_ms"]) == (2200, 86_400_000.0)
+    assert Standing.objects.get(day="2026-02-17").rt_sq_sum == 1100 * 60_000**2
+    assert standings.differences() == []
