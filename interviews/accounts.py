@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import zlib
 from typing import Any
 
 from django.contrib.auth import authenticate
@@ -27,6 +28,7 @@ from neurogame.problems import Problem
 # A hash takes a third of a second of one core. Of a crowd at the door one core stays free, so that
 # everybody else is still answered.
 _hashing = threading.BoundedSemaphore(max(1, (os.cpu_count() or 2) - 1))
+_turns = [threading.Lock() for _ in range(64)]
 
 
 def taken(field: str, value: str) -> bool:
@@ -63,22 +65,30 @@ def register(*, nickname: str, email: str, password: str) -> User:
 def sign_in(request: HttpRequest, *, login: str, password: str) -> User:
     """The user of these credentials.
 
-    Failed tries are throttled by account and address together and by address alone; a try is
-    counted before the password is looked at, so that parallel ones cannot slip through.
+    Failed tries are throttled by account and address together and by address alone. Tries of one
+    account from one address take turns, each looking at the failures before it, so that parallel
+    ones cannot slip through and right ones are never counted.
     Raises `Problem("invalid_credentials")`, the same for an unknown login and a wrong password.
     """
     address = client_address(request)
-    counted = [("login_address", address), ("login_account", f"{identity_key(login)}|{address}")]
-    for scope, ident in counted:
-        throttling.hit(scope, ident)
-    with _hashing:
-        user = authenticate(request, username=login, password=password)
-    if user is None:
-        raise Problem("invalid_credentials")
-    for scope, ident in counted:
-        throttling.forgive(scope, ident)
+    account = f"{identity_key(login)}|{address}"
+    counted = [("login_address", address), ("login_account", account)]
+    _refuse_after_failures(counted)
+    with _turns[zlib.crc32(account.encode("utf-8", "replace")) % len(_turns)]:
+        _refuse_after_failures(counted)
+        with _hashing:
+            user = authenticate(request, username=login, password=password)
+        if user is None:
+            for scope, ident in counted:
+                throttling.count(scope, ident)
+            raise Problem("invalid_credentials")
     update_last_login(User, user)
     return user
+
+
+def _refuse_after_failures(counted: list[tuple[str, str]]) -> None:
+    for scope, ident in counted:
+        throttling.check(scope, ident)
 
 
 def tokens_for(user: User) -> dict[str, str]:

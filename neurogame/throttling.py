@@ -79,13 +79,3 @@ def hit(scope: str, ident: str) -> None:
     limit, _seconds = settings.THROTTLES[scope]
     if limit and count(scope, ident) > limit:
         raise Throttled(wait=wait_for(scope, ident))
-
-
-def forgive(scope: str, ident: str) -> None:
-    """Take back one counted request: what was counted before it was known to be right."""
-    try:
-        cache.decr(_keys(scope, ident)[0])
-    except ValueError:  # the window is over
-        return
-    except Exception:
-        logger.exception("throttle %s: the cache does not answer", scope)

@@ -111,6 +111,17 @@ def test_eleventh_failure_of_an_account_is_throttled_however_it_is_written(produ
     problem(sign_in(product, name, PASSWORD), 429, "throttled")
 
 
+def test_parallel_tries_neither_slip_through_nor_shut_out_the_right_one(product):
+    name, other = a_name(), a_name()
+    for nickname in (name, other):
+        register(product, nickname=nickname)
+    with ThreadPoolExecutor(20) as pool:
+        right = [pool.submit(sign_in, product, other) for _ in range(20)]
+        wrong = [pool.submit(sign_in, product, name, "x") for _ in range(20)]
+        assert [answer.result().status for answer in right] == [200] * 20
+        assert sorted(answer.result().status for answer in wrong) == [401] * 10 + [429] * 10
+
+
 def test_one_of_racing_refreshes_wins(product):
     refresh = register(product, nickname=a_name()).json["refresh"]
     with ThreadPoolExecutor(8) as pool:
