@@ -348,7 +348,7 @@ class Running:
         return True
 
     def stop(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
+        if self.make.poll() is None:
             os.killpg(self.make.pid, signal.SIGINT)  # what Ctrl-C does
         self.make.wait(30)
 
