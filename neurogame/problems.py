@@ -320,6 +320,12 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return problem_response("csrf_failed") if is_api_path(request.path) else _page(request, 403)
 
 
+def is_unreadable_form(request: HttpRequest) -> bool:
+    """Whether Django refuses a form for its charset, which its own debug page does not survive."""
+    form = request.content_type == "application/x-www-form-urlencoded"
+    return form and (request.encoding or "utf-8").lower() != "utf-8"
+
+
 class ProblemMiddleware:
     """Turns what Django itself answers under the API's paths into problems.
 
@@ -338,9 +344,13 @@ class ProblemMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if self.is_async:
             return self.answer(request)
+        if is_unreadable_form(request):
+            return bad_request(request)
         return self.mend(request, self.get_response(request))
 
     async def answer(self, request: HttpRequest) -> HttpResponseBase:
+        if is_unreadable_form(request):
+            return bad_request(request)
         return self.mend(request, await self.get_response(request))
 
     def mend(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:

@@ -70,6 +70,12 @@ def test_what_is_posted_without_the_slash_is_no_crash(product, path):
     assert product.call("GET", path).status in (301, 302)
 
 
+@pytest.mark.parametrize("path", ["/accounts/login/", "/interview/", "/auth/login", "/v1/none"])
+def test_a_form_in_another_charset_is_no_crash(product, path):
+    kind = "application/x-www-form-urlencoded; charset=utf-16"
+    assert product.call("POST", path, b"a=b", Content_Type=kind).status == 400
+
+
 def test_lone_surrogate_is_a_field_error(product, token):
     body = rb'{"track": "\ud800", "level": "junior"}'
     answer = product.call("POST", "/interview/start", body, token=token)
