@@ -215,8 +215,9 @@ def work(*, batch: bool = False, alive_file: Path | None = None) -> None:
     `alive_file` is touched with every heartbeat, for a container's health check.
     """
     runner = JobRunner(batch=batch, alive_file=alive_file)
-    signal.signal(signal.SIGTERM, runner.shutdown)
-    signal.signal(signal.SIGINT, runner.shutdown)
+    previous = {
+        number: signal.signal(number, runner.shutdown) for number in (signal.SIGTERM, signal.SIGINT)
+    }
     runner.beat()  # before the first job: a job's worker always has a row
     clock = threading.Thread(target=runner.tick, name="clock", daemon=True)
     if not batch:
@@ -229,3 +230,5 @@ def work(*, batch: bool = False, alive_file: Path | None = None) -> None:
         if clock.ident is not None:
             clock.join(5.0)
         runner.forget()
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -103,8 +103,9 @@ def test_workers_that_race_enqueue_one_job() -> None:
 
 @pytest.mark.django_db(transaction=True)  # the worker closes connections
 def test_batch_runs_what_is_queued_and_signs_off() -> None:
-    row = enqueued()
+    row, handler = enqueued(), signal.getsignal(signal.SIGTERM)
     work(batch=True)
+    assert signal.getsignal(signal.SIGTERM) == handler
     row.refresh_from_db()
     assert row.status == TaskResultStatus.SUCCESSFUL
     assert set(row.return_value) == {"job_results", "sessions", "tokens", "workers"}
