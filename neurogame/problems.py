@@ -320,10 +320,15 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return problem_response("csrf_failed") if is_api_path(request.path) else _page(request, 403)
 
 
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
 def is_unreadable_form(request: HttpRequest) -> bool:
-    """Whether Django refuses a form for its charset, which its own debug page does not survive."""
-    form = request.content_type == "application/x-www-form-urlencoded"
-    return form and (request.encoding or "utf-8").lower() != "utf-8"
+    """Whether a form claims another charset than UTF-8: not every codec reads text (`rot13`).
+
+    Django refuses some of them, too, but its own debug page does not survive that.
+    """
+    return request.content_type in FORMS and (request.encoding or "utf-8").lower() != "utf-8"
 
 
 class ProblemMiddleware:

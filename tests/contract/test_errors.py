@@ -71,9 +71,11 @@ def test_what_is_posted_without_the_slash_is_no_crash(product, path):
 
 
 @pytest.mark.parametrize("path", ["/accounts/login/", "/interview/", "/auth/login", "/v1/none"])
-def test_a_form_in_another_charset_is_no_crash(product, path):
-    kind = "application/x-www-form-urlencoded; charset=utf-16"
-    assert product.call("POST", path, b"a=b", Content_Type=kind).status == 400
+@pytest.mark.parametrize("charset", ["utf-16", "rot13", "idna"])
+def test_a_form_in_another_charset_is_no_crash(product, path, charset):
+    for kind in ("application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
+        content_type = f"{kind}; charset={charset}"
+        assert product.call("POST", path, b"a=b", Content_Type=content_type).status == 400
 
 
 def test_lone_surrogate_is_a_field_error(product, token):
