@@ -36,5 +36,12 @@ def write(page, code):
     page.keyboard.insert_text(code)
 
 
+def add(page, line):
+    """Add a line at the end of the editor's text."""
+    page.focus(".cm-content")
+    page.keyboard.press("Control+End")
+    page.keyboard.insert_text(f"\n{line}")
+
+
 def code_of(page) -> str:
     return "\n".join(page.locator(".cm-line").all_inner_texts()).replace("​", "")

@@ -12,7 +12,7 @@ from interviews.models import InterviewSession, Message
 from tasks.models import Assignment, Attempt, CodingTask, Draft
 from tests.browser import DESKTOP, PHONE, browser, overflow, site, violations
 from tests.interviews.chat_tools import make_session, until
-from tests.interviews.page_tools import bank, code_of, opened, session, write
+from tests.interviews.page_tools import add, bank, code_of, opened, session, write
 from tests.tasks.factories import RIGHT, WRONG
 
 __all__ = ["bank", "browser", "session", "site"]
@@ -187,6 +187,60 @@ def test_two_tabs_never_overwrite_each_other_silently(site, session, candidate, 
     until(lambda: Draft.objects.filter(code=kept).exists())
     mine.locator("#save-state", has_text="Saved").wait_for()
     assert code_of(mine) == kept
+
+
+def test_no_draft_is_sent_while_a_check_may_close_the_task(site, session, candidate):
+    page = site.visitor(candidate)
+    page.clock.install()
+    opened(page)
+    sent, held = [], []
+    page.on("request", lambda request: sent.append(request) if "/tasks/" in request.url else None)
+    page.route("**/tasks/check", lambda route: held.append(route))
+    write(page, RIGHT)
+    with page.expect_request("**/tasks/check"):
+        page.get_by_role("button", name="Check solution").click()
+    add(page, "# and more")
+    page.clock.run_for(5000)
+    held[0].continue_()
+    page.locator(".result__head .badge--AC").wait_for()
+    page.clock.run_for(5000)
+    page.get_by_role("button", name="Next task").first.click()
+    page.get_by_text("Task 2", exact=True).wait_for()
+    paths = [request.url.rpartition("/")[2].partition("?")[0] for request in sent]
+    assert paths == ["draft", "check", "next"]
+    assert Draft.objects.get().code == RIGHT
+    assert site.trouble == []
+
+
+def test_a_check_that_takes_long_does_not_keep_what_is_typed_from_being_saved(
+    site, session, candidate
+):
+    page = site.visitor(candidate)
+    page.clock.install()
+    opened(page)
+    held = []
+    page.route("**/tasks/check", lambda route: held.append(route))
+    write(page, WRONG)
+    with page.expect_request("**/tasks/check"):
+        page.get_by_role("button", name="Check solution").click()
+    add(page, "# and more")
+    page.clock.run_for(11_000)
+    until(lambda: Draft.objects.filter(code__endswith="# and more").exists())
+    held[0].continue_()
+    page.locator(".result__head .badge--WA").wait_for()
+    assert site.trouble == []
+
+
+def test_skipping_with_code_just_written_is_no_conflict(site, session, candidate):
+    page = opened(site.visitor(candidate))
+    page.get_by_role("button", name="Skip this task").click()
+    page.get_by_role("button", name="Stay with it").click()
+    write(page, "print('enough')")
+    page.get_by_role("button", name="Skip this task").click()
+    page.get_by_role("button", name="Skip it").click()
+    page.get_by_text("Task 2", exact=True).wait_for()
+    assert Draft.objects.get().code == "print('enough')"
+    assert site.trouble == []
 
 
 def test_a_run_on_own_input_shows_what_was_printed(site, session, candidate):

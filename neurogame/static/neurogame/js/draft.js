@@ -6,6 +6,7 @@ import { clockTime, fill, gettext } from "./i18n.js";
 
 const PAUSE_MS = 1200;
 const LONGEST_PAUSE_MS = 8000;
+const LONGEST_HOLD_MS = 8000;
 const KEEPALIVE_BYTES = 60000;
 
 export class Draft {
@@ -25,6 +26,7 @@ export class Draft {
     clearTimeout(this.timer);
     this.task = taskId;
     this.stopped = false;
+    this.#endHold();
     const server = stored && stored.task_id === taskId ? stored : null;
     const local = store.get(this.key);
     this.version = Math.max(server?.version ?? 0, local?.saved ? local.version ?? 0 : 0);
@@ -51,9 +53,33 @@ export class Draft {
     this.keep(false);
     this.onState(gettext("Saving…"), "");
     this.since ??= Date.now();
+    if (!this.held) this.#saveSoon();
+  }
+
+  #saveSoon() {
     clearTimeout(this.timer);
     const wait = Date.now() - this.since > LONGEST_PAUSE_MS ? 0 : PAUSE_MS;
     this.timer = setTimeout(() => this.flush(), wait);
+  }
+
+  /**
+   * Save now, then keep what is typed in this browser only until `release()`: a check may close
+   * the task, and what is sent while it does is refused.
+   */
+  async hold() {
+    await this.flush();
+    this.held = setTimeout(() => this.release(), LONGEST_HOLD_MS);
+  }
+
+  /** The check is over, or takes long: save as usual, unless the task is done. */
+  release() {
+    this.#endHold();
+    if (this.dirty && !this.stopped) this.#saveSoon();
+  }
+
+  #endHold() {
+    clearTimeout(this.held);
+    this.held = null;
   }
 
   /** Save now what is not saved; answers when it is done or has failed. */
@@ -63,7 +89,7 @@ export class Draft {
   }
 
   async #save() {
-    if (!this.dirty || this.stopped || !this.task || this.asking) return;
+    if (!this.dirty || this.stopped || !this.task || this.asking || this.held) return;
     clearTimeout(this.timer);
     const { task, current } = this;
     this.dirty = false;
@@ -132,6 +158,7 @@ export class Draft {
 
   stop() {
     clearTimeout(this.timer);
+    this.#endHold();
     this.stopped = true;
     this.onState("", "");
   }

@@ -50,6 +50,7 @@ const solve = new Solve({
   sessionId,
   attemptsMax: boot.attempts,
   code: () => ({ language: panel.language, code: panel.code }),
+  draft,
   restore: (attempt) => {
     panel.take(attempt);
     signals?.opened(task?.id, attempt.language, attempt.code, "restore");
@@ -196,8 +197,11 @@ async function skip() {
   });
   if (choice !== "yes") return;
   try {
+    await draft.hold();
     await post("/tasks/skip", { session_id: sessionId, task_id: task.id });
+    draft.stop();
   } catch (error) {
+    draft.release();
     if (!(error instanceof ApiError)) throw error;
     if (error.over) { leave(); return; }
     if (error.code !== "task_closed") {

@@ -7,11 +7,11 @@ import { asText, badge, countText, resultNode, verdictName } from "./results.js"
 
 export class Solve {
   /**
-   * `code()` answers `{ language, code }`; `onResult(result)` after every check, `onClosed()` when
-   * the task is done, `onOver()` when the interview is.
+   * `code()` answers `{ language, code }`; `draft` is held while a check runs; `onResult(result)`
+   * after every check, `onClosed()` when the task is done, `onOver()` when the interview is.
    */
-  constructor({ sessionId, attemptsMax, code, restore, onResult, onClosed, onOver }) {
-    Object.assign(this, { sessionId, attemptsMax, code, restore, onResult, onClosed, onOver });
+  constructor({ sessionId, attemptsMax, code, draft, restore, onResult, onClosed, onOver }) {
+    Object.assign(this, { sessionId, attemptsMax, code, draft, restore, onResult, onClosed, onOver });
     this.area = $("#results");
     this.buttons = { run: $("#run"), check: $("#check"), own: $("#own button") };
     this.buttons.run.addEventListener("click", () => this.run());
@@ -90,6 +90,7 @@ export class Solve {
     this.area.replaceChildren(el("p", { class: "waiting" },
       kind === "check" ? gettext("Checking against all tests…") : gettext("Running…")));
     try {
+      if (kind === "check") await this.draft.hold();
       const result = await this.judge(kind, message);
       if (message.task_id === this.task?.id) this.show(kind, result, message, own);
       if (kind === "check") store.remove(this.pendingKey);
@@ -98,6 +99,7 @@ export class Solve {
       if (kind === "check" && error.status !== 0) store.remove(this.pendingKey);
       this.fail(kind, error);
     } finally {
+      if (kind === "check") this.draft.release();
       this.setBusy(kind, false);
     }
   }
