@@ -84,6 +84,21 @@ def test_pages_of_analysts_and_operators_break_no_rule(site, team):
     assert site.trouble == []
 
 
+def test_records_with_long_words_fit_on_a_phone(site, team, interview):
+    long = "word" * 200
+    page = site.visitor(root(), viewport=PHONE)
+    message = Message.objects.create(session=interview, seq=2, role="candidate", text=long)
+    for record in (
+        message,
+        attempt(to=interview.assignments.get(), code=f"print('{long}')"),
+        signal(of=interview, payload={"chars": 800, "source": "external", "text": long}),
+        event(raw=f'{{"event_id": "event-long", "user_id": "{long}"}}'),
+        interview.candidate,
+    ):
+        page.goto(page_of(record))
+        assert overflow(page) <= 0, record
+
+
 def test_signing_in_breaks_no_rule(site, recruiter):
     recruiter.set_password("correct horse")
     recruiter.save()
