@@ -82,9 +82,10 @@ def holdings():
         with contextlib.suppress(FileNotFoundError):
             links.append(os.readlink(f"/proc/self/fd/{name}"))
     children = [path.read_text() for path in Path("/proc/self/task").glob("*/children")]
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     return (
         sorted(link for link in links if "memfd" in link or "pidfd" in link or "/proc" in link),
-        Path("/proc/self/mounts").read_text(),
+        [line for line in mounts if "neurogame" in line or "/newroot" in line],
         sorted(" ".join(children).split()),
     )
 
