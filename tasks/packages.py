@@ -48,6 +48,8 @@ LOCALES = ("en", "ru")
 FORMAT = 2
 KINDS = ("stdio", "function")
 HINTS = 3
+DIFFICULTIES = (-2.5, 2.5)
+DISCRIMINATIONS = (0.6, 2.0)
 
 _COPIED = (
     "track",
@@ -115,6 +117,26 @@ class Package:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What our tasks have and packages of other formats lack."""
+
+    track: str = "imported"
+    difficulty: float = 0.0
+    discrimination: float = 1.0
+    time_limit_s: int = 900
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(_SLUG, self.track) or len(self.track) > 20:
+            raise ValueError(_("a track is lower-case letters, digits and single dashes"))
+        for value, (low, high) in (
+            (self.difficulty, DIFFICULTIES),
+            (self.discrimination, DISCRIMINATIONS),
+        ):
+            if not low <= value <= high:
+                raise ValueError(_("must be from %(low)s to %(high)s") % {"low": low, "high": high})
+
+
 def discover(paths: Iterable[Path] = ()) -> Iterator[Path]:
     """The package folders at or under `paths` (default: the bank), each once, in the order of names.
 
@@ -175,8 +197,8 @@ def parse(folder: Path) -> Package:
         track=track,
         kind=kind,
         entry=entry,
-        difficulty=manifest.number("difficulty", -2.5, 2.5),
-        discrimination=manifest.number("discrimination", 0.6, 2.0),
+        difficulty=manifest.number("difficulty", *DIFFICULTIES),
+        discrimination=manifest.number("discrimination", *DISCRIMINATIONS),
         time_limit_s=manifest.integer("time_limit_s", 60, 4 * 3600),
         languages=languages,
         checker=checker,
