@@ -15,9 +15,14 @@ from tasks.manifest import PackageError, read_text
 
 MANIFEST = "problem.yaml"
 LEGACY = ("legacy", "legacy-icpc")
-DRAFTS = ("2023-07-draft", "2023-07", "draft")
+NEWER = ("2023-07-draft", "2023-07", "2025-09", "draft")
 MAX_YAML = 64 * 1024
 
+# What is read of a package, by folder.
+_READ = (
+    "data", "statement", "problem_statement", "submissions", "output_validator",
+    "output_validators", "problem.yaml", ".timelimit", "domjudge-problem.ini",
+)  # fmt: skip
 _CONSTANT = re.compile(r"\{\{([A-Za-z_][A-Za-z0-9_]*)\}\}")
 
 
@@ -44,12 +49,12 @@ class Problem:
 
 def open_problem(folder: Path) -> Problem:
     """Read `problem.yaml`. Raises `PackageError`, also for kinds of problems not judged here."""
-    for path in folder.rglob("*"):
+    for path in (path for part in _READ for path in (folder / part, *folder.glob(f"{part}/**/*"))):
         if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
             raise PackageError(path, _("is a link out of the package"))
     meta = read_yaml(folder / MANIFEST)
     version = str(meta.get("problem_format_version", LEGACY[0]))
-    if version not in (*LEGACY, *DRAFTS):
+    if version not in (*LEGACY, *NEWER):
         raise PackageError(
             folder / MANIFEST,
             _("problem_format_version: %(version)s is not known") % {"version": version},

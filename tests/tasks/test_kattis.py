@@ -95,6 +95,13 @@ def test_groups_with_points(tmp_path: Path, legacy: bool) -> None:
     assert [test.group for test in package.tests] == ["sample", "g-2", "g-2", "g1"]
 
 
+def test_groups_of_the_legacy_format_in_a_newer_package(tmp_path: Path) -> None:
+    folder = make_scoring(tmp_path / "doubleit", legacy=True)
+    replace("problem.yaml", "name:", "problem_format_version: 2025-09\nname:")(folder)
+
+    assert [group.points for group in parse(folder).groups] == [0, 70, 30]
+
+
 @pytest.mark.parametrize(
     ("flags", "checker", "options"),
     [
@@ -295,6 +302,7 @@ def test_a_link_out_of_the_package_is_refused(tmp_path: Path) -> None:
     secret.write_text("4")
     (folder / "data/secret/01-negative.ans").unlink()
     (folder / "data/secret/01-negative.ans").symlink_to(secret)
+    (folder / "input_validators").symlink_to(tmp_path)  # is never read
     (folder / "data/secret/02-large.ans").unlink()
     (folder / "data/secret/02-large.ans").symlink_to(folder / "data/sample/1.ans")
 
