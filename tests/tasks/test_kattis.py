@@ -205,6 +205,12 @@ def test_headers_of_a_validator_are_put_in_their_place() -> None:
 YAML = "problem.yaml"
 REFUSED = [
     (put(YAML, "a: [1"), YAML, "is not YAML"),
+    (put(YAML, 'name: "a\\0b"'), YAML, "is not YAML"),
+    (put(YAML, 'name: "\\ud800"'), YAML, "is not YAML"),
+    (put(YAML, "a: &a [1]\nname: *a"), YAML, "aliases are not read"),
+    (put(YAML, "a: &a [*a]"), YAML, "aliases are not read"),
+    (put(YAML, "name: !!python/object/apply:os.system [true]"), YAML, "is not YAML"),
+    (put(YAML, "limits: {2020-01-01: 1}"), YAML, "is not YAML"),
     (put(YAML, "- 1"), YAML, "must be a map"),
     (put(YAML, "name: " + "[" * 5000), YAML, "is not YAML"),
     (replace(YAML, "limits:", "type: interactive\nlimits:"), YAML, "not judged here"),
