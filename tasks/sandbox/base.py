@@ -16,7 +16,7 @@ from typing import Any, NoReturn, Protocol, Self, get_args, get_type_hints
 
 from tasks.spec import Limits
 
-KINDS = ("stdio", "function")
+KINDS = ("stdio", "function", "sql")
 ENFORCEMENTS = ("cgroup-v1", "cgroup-v2", "watchdog")
 
 
@@ -112,7 +112,7 @@ class Job:
     """A program and the inputs to run it on.
 
     `inputs` are texts for standard input, or, for the kind `function`, JSON texts of the list of
-    arguments that `entry` is called with. The budgets, in seconds, hold over all runs together.
+    arguments that `entry` is called with; for the kind `sql` scripts that make the tables. The budgets, in seconds, hold over all runs together.
     """
 
     language: str

@@ -9,31 +9,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from tasks.sandbox import cgroups, frames, launch, process, rootfs, seccomp
 from tasks.sandbox.base import Check, Evaluation, Job, Run, SandboxError, SandboxUnavailable, Status
-from tasks.sandbox.base import gettext_noop as _
-from tasks.sandbox.languages import LANGUAGES, Language
+from tasks.sandbox.building import Program, as_bytes, as_text, build
+from tasks.sandbox.languages import LANGUAGES, SCRIPTS, Language
 from tasks.sandbox.meters import Meter, Watchdog
+from tasks.sandbox.rootfs import RootFilesystem
+from tasks.sandbox.roots import Roots
 from tasks.spec import Limits
-
-_COMPILE_CPU_S = 5.0
-_COMPILE_WALL_S = 12.0
-_COMPILE_MEMORY_MB = 512
-_COMPILE_OUTPUT = 64 * 1024
-_TOO_SLOW = _("Compiling took too long.")
-_TOO_BIG = _("Compiling took too much memory.")
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """What every run of this process shares."""
-
-    files: rootfs.RootFilesystem
-    hierarchy: cgroups.Hierarchy | None
 
 
 class Bubblewrap:
@@ -48,101 +35,92 @@ class Bubblewrap:
 
     def __init__(self, *, watchdog: bool = False, bases: tuple[str, ...] = rootfs.BASES) -> None:
         self._watchdog = watchdog
-        self._bases = bases
+        self._roots = Roots(bases)
         self._lock = threading.Lock()
-        self._found: _Place | None = None
+        self._hierarchies: list[cgroups.Hierarchy | None] = []
 
     @property
     def enforcement(self) -> str:
         """`cgroup-v1`, `cgroup-v2` or `watchdog`: who holds the limits."""
-        hierarchy = self._place().hierarchy
+        hierarchy = self._hierarchy()
         return hierarchy.enforcement if hierarchy else Watchdog.enforcement
 
     @property
     def root(self) -> Path:
-        """The root file system that programs run in, as this machine sees it."""
-        return self._place().files.root
+        """The root file system that scripts run in, as this machine sees it."""
+        return self._root(SCRIPTS).root
 
     def evaluate(self, job: Job, *, cancelled: Callable[[], bool] | None = None) -> Evaluation:
         """See `Sandbox.evaluate`. Raises `ValueError` for a language that is not available."""
         language = LANGUAGES.get(job.language)
         if language is None or not language.available():
             raise ValueError(f"the language {job.language!r} is not available in this sandbox")
-        compiled, output = self._compile(language, job, cancelled)
-        runs = self._runs(language, job, cancelled) if compiled else ()
-        return Evaluation(compiled, output, runs, self.name, self.enforcement)
+        if job.kind not in language.kinds:
+            raise ValueError(f"the language {job.language!r} does not solve tasks of {job.kind!r}")
+
+        def run(root: str, command: launch.Command) -> process.Outcome:
+            return self._run(command, cancelled, root=root)
+
+        program, output = build(language, job, run)
+        if program is None:
+            return Evaluation(False, output, (), self.name, self.enforcement)
+        with closing(program):
+            runs = self._runs(language, job, program, cancelled)
+        return Evaluation(True, output, runs, self.name, self.enforcement)
 
     def doctor(self) -> list[Check]:
         from tasks.sandbox import doctor
 
         return doctor.examine(self)
 
-    def _place(self) -> _Place:
+    def _root(self, name: str) -> RootFilesystem:
+        if sys.platform != "linux":
+            raise SandboxUnavailable(
+                f"bubblewrap needs Linux, and this is {platform.system()}: run the "
+                "server in a Linux machine or container"
+            )
+        if not seccomp.supported():
+            raise SandboxUnavailable(
+                f"the sandbox has no system call filter for {platform.machine()}: "
+                "run it on x86_64 or aarch64 Linux"
+            )
+        return self._roots.get(name)
+
+    def _hierarchy(self) -> cgroups.Hierarchy | None:
         with self._lock:
-            if self._found is None:
-                if sys.platform != "linux":
-                    raise SandboxUnavailable(
-                        f"bubblewrap needs Linux, and this is {platform.system()}: run the "
-                        "server in a Linux machine or container"
-                    )
-                if not seccomp.supported():
-                    raise SandboxUnavailable(
-                        f"the sandbox has no system call filter for {platform.machine()}: "
-                        "run it on x86_64 or aarch64 Linux"
-                    )
-                parts = [
-                    (language.fingerprint(), language.install) for language in LANGUAGES.values()
-                ]
-                files = rootfs.prepare(parts, bases=self._bases)
-                self._found = _Place(files, None if self._watchdog else cgroups.find())
-            return self._found
+            if not self._hierarchies:
+                self._hierarchies.append(None if self._watchdog else cgroups.find())
+            return self._hierarchies[0]
 
     def _run(
-        self, command: launch.Command, cancelled: Callable[[], bool] | None
+        self,
+        command: launch.Command,
+        cancelled: Callable[[], bool] | None,
+        *,
+        root: str = SCRIPTS,
     ) -> process.Outcome:
-        place = self._place()
+        files = self._root(root)
+        hierarchy = self._hierarchy()
         meter: Meter
-        if place.hierarchy is None:
+        if hierarchy is None:
             meter = Watchdog(memory_mb=command.memory_mb)
         else:
-            meter = place.hierarchy.group(memory_mb=command.memory_mb)
-        files = place.files
+            meter = hierarchy.group(memory_mb=command.memory_mb)
         try:
             return process.run(
                 command, bwrap=files.bwrap, root=files.root, meter=meter, cancelled=cancelled
             )
         except SandboxError:
-            if not files.root.exists():  # somebody cleaned up; the next run builds it again
-                with self._lock:
-                    self._found = None
+            if not files.root.exists():
+                self._roots.forget(root)
             raise
 
-    def _compile(
-        self, language: Language, job: Job, cancelled: Callable[[], bool] | None
-    ) -> tuple[bool, str]:
-        outcome = self._run(
-            launch.Command(
-                argv=language.compile_command(),
-                files=((language.source_name, _bytes(job.source)),),
-                stdin=b"",
-                cpu_s=_COMPILE_CPU_S,
-                wall_s=_COMPILE_WALL_S,
-                memory_mb=_COMPILE_MEMORY_MB,
-                address_space_mb=language.address_space_mb(memory_mb=_COMPILE_MEMORY_MB),
-                output_bytes=_COMPILE_OUTPUT,
-            ),
-            cancelled,
-        )
-        output = _text(outcome.stderr.data) + _text(outcome.stdout.data)
-        output = output.replace(f"{launch.WORK}/", "")
-        if Status.TLE in outcome.over:
-            output += "\n" + _TOO_SLOW
-        if Status.MLE in outcome.over:
-            output += "\n" + _TOO_BIG
-        return outcome.code == 0 and not outcome.over, output.strip()
-
     def _runs(
-        self, language: Language, job: Job, cancelled: Callable[[], bool] | None
+        self,
+        language: Language,
+        job: Job,
+        program: Program,
+        cancelled: Callable[[], bool] | None,
     ) -> tuple[Run, ...]:
         runs: list[Run] = []
         cpu_left = job.cpu_budget_s
@@ -152,7 +130,7 @@ class Bubblewrap:
             if cpu_left <= 0 or wall_left <= 0:
                 runs.append(Run.never_started())
                 continue
-            run = self._one(language, job, text, cpu_left, wall_left, cancelled)
+            run = self._one(language, job, program, text, cpu_left, wall_left, cancelled)
             cpu_left -= run.cpu_time
             runs.append(run)
         return tuple(runs)
@@ -161,6 +139,7 @@ class Bubblewrap:
         self,
         language: Language,
         job: Job,
+        program: Program,
         text: str,
         cpu_left: float,
         wall_left: float,
@@ -174,23 +153,27 @@ class Bubblewrap:
         outcome = self._run(
             launch.Command(
                 argv=command(memory_mb=limits.memory_mb),
-                files=((language.source_name, _bytes(job.source)),),
-                stdin=_call(job.entry, text, nonce) if function else _bytes(text),
+                files=program.files,
+                artefact=program.artefact,
+                stdin=_call(job.entry, text, nonce) if function else as_bytes(text),
                 cpu_s=min(limits.time_s, cpu_left),
                 wall_s=min(limits.wall_s, wall_left),
                 memory_mb=limits.memory_mb,
                 address_space_mb=language.address_space_mb(memory_mb=limits.memory_mb),
+                stack_mb=language.stack_mb(memory_mb=limits.memory_mb),
+                environment=language.environment(memory_mb=limits.memory_mb),
                 output_bytes=output_bytes,
                 answer_bytes=output_bytes + frames.NONCE_BYTES + 4 if function else 0,
             ),
             cancelled,
+            root=language.run_root,
         )
         return judge(language, outcome, nonce=nonce if function else None)
 
 
 def judge(language: Language, outcome: process.Outcome, *, nonce: bytes | None) -> Run:
     """The run that an outcome means. Precedence: TLE, MLE, OLE, RTE."""
-    stderr = _text(outcome.stderr.data)
+    stderr = as_text(outcome.stderr.data)
     over = set(outcome.over)
     if language.ran_out_of_memory(code=outcome.code, signal=outcome.signal, stderr=stderr):
         over.add(Status.MLE)
@@ -212,7 +195,7 @@ def judge(language: Language, outcome: process.Outcome, *, nonce: bytes | None) 
         status=next((status for status in Status if status in over), Status.OK),
         exit_code=outcome.code,
         exit_signal=outcome.signal,
-        stdout=_text(outcome.stdout.data),
+        stdout=as_text(outcome.stdout.data),
         stderr=stderr,
         stdout_bytes=len(outcome.stdout.data),
         duration=outcome.duration,
@@ -227,16 +210,7 @@ def judge(language: Language, outcome: process.Outcome, *, nonce: bytes | None) 
 
 def _call(entry: str, arguments: str, nonce: bytes) -> bytes:
     head = json.dumps({"nonce": nonce.hex(), "entry": entry})
-    return _bytes(f'{head[:-1]}, "args": {arguments}}}')
-
-
-def _bytes(text: str) -> bytes:
-    """UTF-8; what is not text stays wrong, for the language to refuse."""
-    return text.encode("utf-8", "surrogatepass")
-
-
-def _text(data: bytes | bytearray) -> str:
-    return bytes(data).decode("utf-8", "replace")
+    return as_bytes(f'{head[:-1]}, "args": {arguments}}}')
 
 
 def probe(sandbox: Bubblewrap) -> None:

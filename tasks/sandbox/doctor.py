@@ -113,6 +113,7 @@ def examine(sandbox: Bubblewrap) -> list[Check]:
     """Everything the sandbox needs, then every canary; stops at what makes the rest pointless."""
     checks = []
     try:
+        sandbox.root  # noqa: B018, built here when it is missing
         enforcement = sandbox.enforcement
     except SandboxError as error:
         return [Check(_("parts"), False, str(error), remedy(str(error)))]
@@ -139,7 +140,7 @@ def _language(name: str) -> Check:
         name,
         False,
         _("not installed"),
-        _("Install it for tasks in this language: %(package)s.") % {"package": "nodejs"},
+        _("Install it for tasks in this language: %(package)s.") % {"package": language.package},
         required=False,
     )
 

@@ -64,6 +64,12 @@ class RootBuilder:
         if not path.exists():
             shutil.copy2(source, path)
 
+    def link(self, target: str, to: str) -> None:
+        """A symbolic link that leads to `to`."""
+        path = self.directory / target
+        if not path.is_symlink():
+            path.symlink_to(to)
+
     def add_tree(self, source: Path, target: str, *, ignore: Ignore) -> None:
         shutil.copytree(
             source,

@@ -9,6 +9,7 @@ import sysconfig
 from functools import cache
 from pathlib import Path
 
+from tasks.sandbox.languages.base import STDIO_AND_FUNCTION, Build
 from tasks.sandbox.rootfs import RootBuilder
 
 _HERE = Path(__file__).parent
@@ -45,6 +46,9 @@ except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as 
 class Python:
     name = "python"
     source_name = "solution.py"
+    kinds = STDIO_AND_FUNCTION
+    package = "python3"
+    build_root = run_root = "scripts"
 
     def available(self) -> bool:
         return True
@@ -79,8 +83,9 @@ class Python:
         root.compile_python(target)
         root.add_file(_DRIVER, "usr/lib/judge/driver.py")
 
-    def compile_command(self) -> tuple[str, ...]:
-        return ("/usr/bin/python3", *_FLAGS, "-c", _CHECK)
+    def build(self) -> Build:
+        argv = ("/usr/bin/python3", *_FLAGS, "-S", "-c", _CHECK)
+        return Build(argv=argv, address_space_mb=self.address_space_mb(memory_mb=512))
 
     def stdio_command(self, *, memory_mb: float) -> tuple[str, ...]:
         return ("/usr/bin/python3", *_FLAGS, self.source_name)
@@ -88,9 +93,15 @@ class Python:
     def function_command(self, *, memory_mb: float) -> tuple[str, ...]:
         return ("/usr/bin/python3", *_FLAGS, "/usr/lib/judge/driver.py")
 
+    def environment(self, *, memory_mb: float) -> tuple[tuple[str, str], ...]:
+        return ()
+
     def address_space_mb(self, *, memory_mb: float) -> float | None:
         """Room for what is reserved but never touched, such as the stacks of threads."""
         return 2 * memory_mb + 512
+
+    def stack_mb(self, *, memory_mb: float) -> float | None:
+        return None
 
     def ran_out_of_memory(self, *, code: int | None, signal: str | None, stderr: str) -> bool:
         last = stderr.rstrip().rpartition("\n")[2]

@@ -1,0 +1,92 @@
+"""From the source of a program to what its runs are given: checked or compiled, once.
+
+The compiler runs in a sandbox of its own. What it makes comes out as bytes through one descriptor,
+up to a cap; nobody looks into them, and each run gets them as a file that it cannot change. No
+directory is shared, and nothing is collected from a file system that a program could write to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tasks.sandbox import launch, process
+from tasks.sandbox.base import Job, Status
+from tasks.sandbox.base import gettext_noop as _
+from tasks.sandbox.languages import Language
+from tasks.sandbox.pipes import Artefact
+
+ARTEFACT_MIB = 64
+_WORK_MIB = 2 * ARTEFACT_MIB
+_OUTPUT = 64 * 1024
+_TOO_SLOW = _("Compiling took too long.")
+_TOO_MUCH = _("Compiling took too much memory.")
+_TOO_LARGE = _("The compiled program is larger than 64 MiB.")
+_NOTHING = _("The compiler made no program.")
+
+RunIn = Callable[[str, launch.Command], process.Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What every run of a program is given: its source, or what was made of it."""
+
+    files: tuple[tuple[str, bytes], ...]
+    artefact: Artefact | None = None
+
+    def close(self) -> None:
+        if self.artefact:
+            self.artefact.close()
+
+
+def build(language: Language, job: Job, run: RunIn) -> tuple[Program | None, str]:
+    """The program, to be closed by the caller, or None, and what the compiler said.
+
+    `run` runs a command in the root file system of that name.
+    """
+    how = language.build()
+    source = ((language.source_name, as_bytes(job.source)),)
+    outcome = run(
+        language.build_root,
+        launch.Command(
+            argv=how.argv,
+            files=source,
+            stdin=b"",
+            cpu_s=how.cpu_s,
+            wall_s=how.wall_s,
+            memory_mb=how.memory_mb,
+            address_space_mb=how.address_space_mb,
+            output_bytes=_OUTPUT,
+            answer_bytes=ARTEFACT_MIB * 1024 * 1024 if how.artefact else 0,
+            environment=how.environment,
+            work_mib=_WORK_MIB,
+        ),
+    )
+    output = as_text(outcome.stderr.data) + as_text(outcome.stdout.data)
+    output = output.replace(f"{launch.WORK}/", "")
+    made = bytes(outcome.answer.data)
+    complaints = [
+        complaint
+        for complaint, holds in (
+            (_TOO_SLOW, Status.TLE in outcome.over),
+            (_TOO_MUCH, Status.MLE in outcome.over),
+            (_TOO_LARGE, outcome.answer.truncated),
+            (_NOTHING, bool(how.artefact) and outcome.code == 0 and not made),
+        )
+        if holds
+    ]
+    output = "\n".join([output.strip(), *complaints]).strip()
+    if outcome.code != 0 or outcome.over or complaints:
+        return None, output
+    if how.artefact:
+        return Program((), Artefact(made, name=how.artefact, mode=how.mode)), output
+    return Program(source), output
+
+
+def as_bytes(text: str) -> bytes:
+    """UTF-8; what is not text stays wrong, for the language to refuse."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def as_text(data: bytes | bytearray) -> str:
+    return bytes(data).decode("utf-8", "replace")
