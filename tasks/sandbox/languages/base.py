@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -51,7 +52,7 @@ class Language(Protocol):
     The commands are the sandbox's, with the program as `source_name` in the working directory, or
     with what `build` made of it. `build_root` and `run_root` name entries of `ROOTS`. `package` is
     what an operator of Debian or Ubuntu installs to have the language, `kinds` the kinds of task
-    that it can solve.
+    that it can solve, `sample` a program that prints 42.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Language(Protocol):
     package: str
     build_root: str
     run_root: str
+    sample: str
 
     def available(self) -> bool:
         """Whether this machine has the language."""
@@ -96,6 +98,7 @@ class Language(Protocol):
         ...
 
 
+@cache
 def ask(*command: str | Path) -> str:
     """What a toolchain says of itself on standard output, stripped; nothing when it fails."""
     try:

@@ -49,6 +49,7 @@ class Python:
     kinds = STDIO_AND_FUNCTION
     package = "python3"
     build_root = run_root = "scripts"
+    sample = "print(42)"
 
     def available(self) -> bool:
         return True
