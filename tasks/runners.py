@@ -9,14 +9,14 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
 from queue import SimpleQueue
 from typing import NamedTuple
 
 from django.conf import settings
 
-from tasks.sandbox import get_sandbox, sandbox_status
+from tasks.sandbox import get_sandbox, installed_versions, sandbox_status
 from tasks.sandbox.base import Cancelled, Evaluation, Job
 
 type CancelledCheck = Callable[[], bool]
@@ -44,6 +44,10 @@ class Runner:
     def status(self) -> str:
         """The sandbox that programs run in, or `unavailable`: one word for `/health`, at once."""
         return sandbox_status()
+
+    def languages(self) -> Mapping[str, str] | None:
+        """The languages that jobs may be in, with their versions; None when nobody can say."""
+        return installed_versions()
 
     def shutdown(self, *, timeout: float = 5.0) -> None:
         """Call everything off and wait for it, `timeout` seconds at most. Idempotent."""

@@ -66,7 +66,7 @@ class Gcc(Native):
 
     def versions(self) -> tuple[str, ...]:
         version = ask(self._driver, "-dumpfullversion")
-        return (f"{'GCC' if self._driver == 'gcc' else 'G++'} {version}",) if version else ()
+        return (f"GCC {version}",) if version else ()
 
     def build(self) -> Build:
         compiler = (f"/usr/bin/{self._driver}", *self._options, self.source_name)
