@@ -45,7 +45,7 @@ from tasks.spec import VALIDATOR, Limits, TaskSpec, TestCase, TestGroup, Validat
 BANK = Path(__file__).resolve().parent / "bank"
 MANIFEST = "task.toml"
 LOCALES = ("en", "ru")
-FORMAT = 2
+FORMAT = 1
 KINDS = ("stdio", "function")
 HINTS = 3
 DIFFICULTIES = (-2.5, 2.5)
@@ -240,6 +240,8 @@ def store(package: Package) -> tuple[CodingTask, Stored]:
     """
     found = CodingTask.objects.select_for_update().filter(slug=package.slug).first()
     if found and found.checksum == package.checksum:
+        if not found.programs.exists():  # it was stored before programs were
+            _store_programs(found, package)
         return found, Stored.UNCHANGED
     task = found or CodingTask(slug=package.slug)
     for name in _COPIED:
@@ -276,7 +278,7 @@ def store(package: Package) -> tuple[CodingTask, Stored]:
         for order, test in enumerate(package.tests, start=1)
     )
     task.programs.all().delete()
-    TaskProgram.objects.bulk_create(TaskProgram(task=task, **row) for row in _programs(package))
+    _store_programs(task, package)
     return task, Stored.CHANGED if found else Stored.CREATED
 
 
@@ -308,6 +310,10 @@ def load(found: Iterable[Any], read: Callable[[Any], Package] = parse) -> Loaded
         stored[store(package)[1]] += 1
         notes += [(package.folder, note) for note in package.notes]
     return Loaded(stored, tuple(rejected), tuple(notes))
+
+
+def _store_programs(task: CodingTask, package: Package) -> None:
+    TaskProgram.objects.bulk_create(TaskProgram(task=task, **row) for row in _programs(package))
 
 
 def _programs(package: Package) -> Iterator[dict[str, Any]]:
