@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
+from tasks.enums import Kind
 from tasks.models import CodingTask
 from tasks.runners import get_runner
+
+# What a program that reads standard input begins with, where the task brings nothing of its own.
+STARTERS = {
+    path.stem: path.read_text(encoding="utf-8")
+    for path in (Path(__file__).parent / "starters").iterdir()
+    if path.is_file()
+}
 
 type Versions = Mapping[str, str]
 
@@ -26,6 +35,12 @@ def offered(task: CodingTask, languages: Versions | None) -> list[str]:
 def versions(names: list[str], languages: Versions | None) -> dict[str, str]:
     """What programs in each of `names` run under, as a person writes it."""
     return {name: languages[name] for name in names if languages and languages.get(name)}
+
+
+def starters(task: CodingTask, names: list[str]) -> dict[str, str]:
+    """The code that the editor shows first, by language; a language may have none."""
+    usual = STARTERS if task.kind == Kind.STDIO else {}
+    return {name: code for name in names if (code := task.starter.get(name, usual.get(name)))}
 
 
 def by_track() -> dict[str, list[str]]:

@@ -157,7 +157,7 @@ def task_answer(assignment: Assignment, locale: str) -> dict[str, Any]:
         "entry": task.entry,
         "languages": offered,
         "language_versions": offers.versions(offered, known),
-        "starter": task.starter,
+        "starter": offers.starters(task, offered),
         "visible_tests": [
             {
                 "name": test.name,
