@@ -8,14 +8,16 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tasks.sandbox import cgroups, frames, launch, process, rootfs, seccomp
 from tasks.sandbox.base import Check, Evaluation, Job, Run, SandboxError, SandboxUnavailable, Status
 from tasks.sandbox.base import gettext_noop as _
+from tasks.sandbox.forkserver import Compiled, ForkServer, Program
 from tasks.sandbox.languages import LANGUAGES, Language
 from tasks.sandbox.meters import Meter, Watchdog
 from tasks.spec import Limits
@@ -26,6 +28,7 @@ _COMPILE_MEMORY_MB = 512
 _COMPILE_OUTPUT = 64 * 1024
 _TOO_SLOW = _("Compiling took too long.")
 _TOO_BIG = _("Compiling took too much memory.")
+_CRASHED = _("The compiler ended without saying why.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,11 @@ class _Place:
 
     files: rootfs.RootFilesystem
     hierarchy: cgroups.Hierarchy | None
+
+    def meter(self, memory_mb: float) -> Meter:
+        if self.hierarchy is None:
+            return Watchdog(memory_mb=memory_mb)
+        return self.hierarchy.group(memory_mb=memory_mb)
 
 
 class Bubblewrap:
@@ -68,8 +76,9 @@ class Bubblewrap:
         language = LANGUAGES.get(job.language)
         if language is None or not language.available():
             raise ValueError(f"the language {job.language!r} is not available in this sandbox")
-        compiled, output = self._compile(language, job, cancelled)
-        runs = self._runs(language, job, cancelled) if compiled else ()
+        with _Series(self, language, job, cancelled) as series:
+            compiled, output = series.compile()
+            runs = series.runs() if compiled else ()
         return Evaluation(compiled, output, runs, self.name, self.enforcement)
 
     def doctor(self) -> list[Check]:
@@ -97,53 +106,101 @@ class Bubblewrap:
                 self._found = _Place(files, None if self._watchdog else cgroups.find())
             return self._found
 
-    def _run(
-        self, command: launch.Command, cancelled: Callable[[], bool] | None
-    ) -> process.Outcome:
-        place = self._place()
-        meter: Meter
-        if place.hierarchy is None:
-            meter = Watchdog(memory_mb=command.memory_mb)
-        else:
-            meter = place.hierarchy.group(memory_mb=command.memory_mb)
-        files = place.files
-        try:
+    def run(self, command: launch.Command, cancelled: Callable[[], bool] | None) -> process.Outcome:
+        """Run `command` in a sandbox of its own."""
+        with self._using() as place:
+            files = place.files
             return process.run(
-                command, bwrap=files.bwrap, root=files.root, meter=meter, cancelled=cancelled
+                command,
+                bwrap=files.bwrap,
+                root=files.root,
+                meter=place.meter(command.memory_mb),
+                cancelled=cancelled,
             )
+
+    def serve(
+        self,
+        *,
+        files: tuple[tuple[str, bytes], ...],
+        memory_mb: float,
+        address_space_mb: float | None,
+    ) -> ForkServer:
+        """A sandbox with `files` in its working directory, whose server waits for runs."""
+        with self._using() as place:
+            return ForkServer(
+                bwrap=place.files.bwrap,
+                root=place.files.root,
+                files=files,
+                meter=place.meter(memory_mb),
+                memory_mb=memory_mb,
+                address_space_mb=address_space_mb,
+            )
+
+    @contextmanager
+    def _using(self) -> Iterator[_Place]:
+        place = self._place()
+        try:
+            yield place
         except SandboxError:
-            if not files.root.exists():  # somebody cleaned up; the next run builds it again
+            if not place.files.root.exists():  # somebody cleaned up; the next run builds it again
                 with self._lock:
                     self._found = None
             raise
 
-    def _compile(
-        self, language: Language, job: Job, cancelled: Callable[[], bool] | None
-    ) -> tuple[bool, str]:
-        outcome = self._run(
+
+class _Series:
+    """The runs of one job, in one sandbox as long as that can be used."""
+
+    def __init__(
+        self,
+        sandbox: Bubblewrap,
+        language: Language,
+        job: Job,
+        cancelled: Callable[[], bool] | None,
+    ) -> None:
+        self._sandbox = sandbox
+        self._language = language
+        self._job = job
+        self._cancelled = cancelled
+        self._files = ((language.source_name, _bytes(job.source)),)
+        self._server: ForkServer | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        self._server = None
+
+    def compile(self) -> tuple[bool, str]:
+        """Whether it compiles, and what was said about that."""
+        argv = self._language.compile_command()
+        if not argv:
+            checked = self._check(self._serve())
+            return checked.ok, _complaint(_text(checked.said.data), checked.over, checked.ok)
+        outcome = self._sandbox.run(
             launch.Command(
-                argv=language.compile_command(),
-                files=((language.source_name, _bytes(job.source)),),
+                argv=argv,
+                files=self._files,
                 stdin=b"",
                 cpu_s=_COMPILE_CPU_S,
                 wall_s=_COMPILE_WALL_S,
                 memory_mb=_COMPILE_MEMORY_MB,
-                address_space_mb=language.address_space_mb(memory_mb=_COMPILE_MEMORY_MB),
+                address_space_mb=self._language.address_space_mb(memory_mb=_COMPILE_MEMORY_MB),
                 output_bytes=_COMPILE_OUTPUT,
             ),
-            cancelled,
+            self._cancelled,
         )
         output = _text(outcome.stderr.data) + _text(outcome.stdout.data)
-        output = output.replace(f"{launch.WORK}/", "")
-        if Status.TLE in outcome.over:
-            output += "\n" + _TOO_SLOW
-        if Status.MLE in outcome.over:
-            output += "\n" + _TOO_BIG
-        return outcome.code == 0 and not outcome.over, output.strip()
+        compiled = outcome.code == 0 and not outcome.over
+        return compiled, _complaint(output, outcome.over, compiled)
 
-    def _runs(
-        self, language: Language, job: Job, cancelled: Callable[[], bool] | None
-    ) -> tuple[Run, ...]:
+    def runs(self) -> tuple[Run, ...]:
+        job = self._job
         runs: list[Run] = []
         cpu_left = job.cpu_budget_s
         end = time.monotonic() + job.wall_budget_s
@@ -152,40 +209,74 @@ class Bubblewrap:
             if cpu_left <= 0 or wall_left <= 0:
                 runs.append(Run.never_started())
                 continue
-            run = self._one(language, job, text, cpu_left, wall_left, cancelled)
+            run = self._one(text, cpu_left, wall_left)
             cpu_left -= run.cpu_time
             runs.append(run)
         return tuple(runs)
 
-    def _one(
-        self,
-        language: Language,
-        job: Job,
-        text: str,
-        cpu_left: float,
-        wall_left: float,
-        cancelled: Callable[[], bool] | None,
-    ) -> Run:
-        limits = job.limits
-        function = job.kind == "function"
-        nonce = secrets.token_bytes(frames.NONCE_BYTES)
+    def _one(self, text: str, cpu_left: float, wall_left: float) -> Run:
+        job, language, limits = self._job, self._language, self._job.limits
+        nonce = secrets.token_bytes(frames.NONCE_BYTES) if job.kind == "function" else None
         output_bytes = limits.output_kb * 1024
-        command = language.function_command if function else language.stdio_command
-        outcome = self._run(
-            launch.Command(
-                argv=command(memory_mb=limits.memory_mb),
-                files=((language.source_name, _bytes(job.source)),),
-                stdin=_call(job.entry, text, nonce) if function else _bytes(text),
-                cpu_s=min(limits.time_s, cpu_left),
-                wall_s=min(limits.wall_s, wall_left),
-                memory_mb=limits.memory_mb,
-                address_space_mb=language.address_space_mb(memory_mb=limits.memory_mb),
-                output_bytes=output_bytes,
-                answer_bytes=output_bytes + frames.NONCE_BYTES + 4 if function else 0,
-            ),
-            cancelled,
+        program = Program(
+            argv=language.stdio_command(memory_mb=limits.memory_mb),
+            stdin=_bytes(text),
+            bounds=process.Bounds(min(limits.time_s, cpu_left), min(limits.wall_s, wall_left)),
+            memory_mb=limits.memory_mb,
+            address_space_mb=language.address_space_mb(memory_mb=limits.memory_mb),
+            output_bytes=output_bytes,
         )
-        return judge(language, outcome, nonce=nonce if function else None)
+        if nonce is not None:
+            program = replace(program, answer_bytes=output_bytes + frames.NONCE_BYTES + 4)
+            if language.compile_command():
+                command = language.function_command(memory_mb=limits.memory_mb)
+                stdin = _call(job.entry, text, nonce)
+                program = replace(program, argv=command, stdin=stdin)
+            else:
+                call = (nonce, job.entry, text)
+                program = replace(program, argv=(), stdin=b"", call=call)
+        outcome = self._ready().run(program, cancelled=self._cancelled)
+        return judge(language, outcome, nonce=nonce)
+
+    def _ready(self) -> ForkServer:
+        """The server of the run before, or a new one where that one has ended."""
+        if self._server is not None and self._server.usable:
+            return self._server
+        server = self._serve()
+        calls = self._job.kind == "function" and not self._language.compile_command()
+        if calls and not self._check(server).ok:
+            raise SandboxError("a program that compiled does not compile again")
+        return server
+
+    def _serve(self) -> ForkServer:
+        self._end()
+        memory_mb = max(_COMPILE_MEMORY_MB, self._job.limits.memory_mb)
+        self._server = self._sandbox.serve(
+            files=self._files,
+            memory_mb=memory_mb,
+            address_space_mb=self._language.address_space_mb(memory_mb=memory_mb),
+        )
+        return self._server
+
+    def _check(self, server: ForkServer) -> Compiled:
+        return server.check(
+            f"{launch.WORK}/{self._language.source_name}",
+            bounds=process.Bounds(_COMPILE_CPU_S, _COMPILE_WALL_S),
+            memory_mb=_COMPILE_MEMORY_MB,
+            output_bytes=_COMPILE_OUTPUT,
+            cancelled=self._cancelled,
+        )
+
+
+def _complaint(output: str, over: frozenset[Status], compiled: bool) -> str:
+    """What the compiler said, for the candidate."""
+    output = output.replace(f"{launch.WORK}/", "")
+    if Status.TLE in over:
+        output += "\n" + _TOO_SLOW
+    if Status.MLE in over:
+        output += "\n" + _TOO_BIG
+    output = output.strip()
+    return output if compiled or output else _CRASHED
 
 
 def judge(language: Language, outcome: process.Outcome, *, nonce: bytes | None) -> Run:

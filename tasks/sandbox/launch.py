@@ -49,7 +49,8 @@ _ENVIRONMENT = {
 class Command:
     """What to run. `files` are put into the working directory; sizes in bytes unless named.
 
-    With `answer_bytes` the program gets one more descriptor, whose number is its last argument.
+    A `control` descriptor is handed to the program, which is then the first process of the
+    sandbox; its number is the last argument.
     """
 
     argv: tuple[str, ...]
@@ -60,12 +61,13 @@ class Command:
     memory_mb: float
     address_space_mb: float | None
     output_bytes: int
-    answer_bytes: int = 0
+    control: int = -1
 
 
 @dataclass(slots=True)
 class Started:
     monitor: subprocess.Popen[bytes]
+    owner: int | None
     child: int
     child_exit: int
     status: int
@@ -74,7 +76,6 @@ class Started:
     pipes: dict[int, Capture]
     stdout: Capture
     stderr: Capture
-    answer: Capture
 
 
 def start(command: Command, *, bwrap: Path, root: Path, stack: ExitStack) -> Started:
@@ -116,16 +117,12 @@ def start(command: Command, *, bwrap: Path, root: Path, stack: ExitStack) -> Sta
         release = [block_w]
         stack.callback(close_all, release)
         captures = [Capture(command.output_bytes), Capture(command.output_bytes)]
-        captures.append(Capture(command.answer_bytes))
         pipes = {out: captures[0], err: captures[1]}
         argv = _limited(command)
         passed = [status_w, block]
-        if command.answer_bytes:
-            answer, answer_w = pipe()
-            theirs.append(answer_w)
-            passed.append(answer_w)
-            pipes[answer] = captures[2]
-            argv.append(str(answer_w))
+        if command.control >= 0:
+            passed.append(command.control)
+            argv.append(str(command.control))
         files = [(name, memory_file("file", data)) for name, data in command.files]
         theirs += [descriptor for _, descriptor in files]
         filter_ = memory_file("seccomp", seccomp.program())
@@ -135,6 +132,8 @@ def start(command: Command, *, bwrap: Path, root: Path, stack: ExitStack) -> Sta
             files=files,
             descriptors={"--seccomp": filter_, "--json-status-fd": status_w, "--block-fd": block},
         )
+        if command.control >= 0:
+            options.append("--as-pid-1")
         arguments = memory_file("args", b"".join(part.encode() + b"\0" for part in options))
         theirs.append(arguments)
         passed += [filter_, arguments, *(descriptor for _, descriptor in files)]
@@ -164,7 +163,7 @@ def start(command: Command, *, bwrap: Path, root: Path, stack: ExitStack) -> Sta
     except ProcessLookupError:
         raise SandboxError(f"bubblewrap failed: {_complaint(err)}")
     stack.callback(kill, child_exit)
-    return Started(monitor, child, child_exit, status, release, feed, pipes, *captures)
+    return Started(monitor, owner, child, child_exit, status, release, feed, pipes, *captures)
 
 
 def _options(

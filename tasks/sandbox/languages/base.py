@@ -35,7 +35,10 @@ class Language(Protocol):
         ...
 
     def compile_command(self) -> tuple[str, ...]:
-        """Exits with another code than 0 when the program is not of this language."""
+        """Exits with another code than 0 when the program is not of this language.
+
+        Empty for Python, which the sandbox's server (`server.py`) compiles and can call itself.
+        """
         ...
 
     def stdio_command(self, *, memory_mb: float) -> tuple[str, ...]: ...

@@ -12,7 +12,8 @@ from pathlib import Path
 from tasks.sandbox.rootfs import RootBuilder
 
 _HERE = Path(__file__).parent
-_DRIVER = _HERE / "driver.py"
+_JUDGE = "usr/lib/judge"
+_OURS = [_HERE / "driver.py", _HERE / "server.py"]
 _LEFT_OUT = {
     "__phello__",
     "dist-packages",
@@ -29,17 +30,15 @@ _LEFT_OUT_PATTERN = re.compile(
     r"^(config-|_test|_ctypes_test|_tkinter|_dbm|_gdbm|nis\.|xx)|\.opt-[12]\.pyc$"
 )
 _FLAGS = ("-I", "-X", "utf8")
-_CHECK = """
-import sys
-with open("solution.py", "rb") as file:
-    source = file.read()
-try:
-    compile(source, "solution.py", "exec", dont_inherit=True)
-except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
-    import traceback
-    traceback.print_exception(type(error), error, None)
-    sys.exit(1)
-"""
+
+
+# Found by its path for a moment only, because a module comes with its byte code and a script not.
+SERVER_COMMAND = (
+    "/usr/bin/python3",
+    *_FLAGS,
+    "-c",
+    f"import sys; sys.path.insert(0, '/{_JUDGE}'); import server; del sys.path[0]; server.main()",
+)
 
 
 class Python:
@@ -61,7 +60,7 @@ class Python:
             library / "lib-dynload",
             *_shared_library(),
             Path(__file__),
-            _DRIVER,
+            *_OURS,
         ]
 
     def install(self, root: RootBuilder) -> None:
@@ -77,16 +76,18 @@ class Python:
         for path in _shared_library():
             root.add_file(path, f"usr/lib/{path.name}")
         root.compile_python(target)
-        root.add_file(_DRIVER, "usr/lib/judge/driver.py")
+        for path in _OURS:
+            root.add_file(path, f"{_JUDGE}/{path.name}")
+        root.compile_python(_JUDGE)
 
     def compile_command(self) -> tuple[str, ...]:
-        return ("/usr/bin/python3", *_FLAGS, "-c", _CHECK)
+        return ()
 
     def stdio_command(self, *, memory_mb: float) -> tuple[str, ...]:
         return ("/usr/bin/python3", *_FLAGS, self.source_name)
 
     def function_command(self, *, memory_mb: float) -> tuple[str, ...]:
-        return ("/usr/bin/python3", *_FLAGS, "/usr/lib/judge/driver.py")
+        return ("/usr/bin/python3", *_FLAGS, f"/{_JUDGE}/driver.py")
 
     def address_space_mb(self, *, memory_mb: float) -> float | None:
         """Room for what is reserved but never touched, such as the stacks of threads."""
