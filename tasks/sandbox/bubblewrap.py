@@ -59,6 +59,7 @@ class Bubblewrap:
         self._bases = bases
         self._lock = threading.Lock()
         self._found: _Place | None = None
+        self._own = threading.local()
 
     @property
     def enforcement(self) -> str:
@@ -118,23 +119,30 @@ class Bubblewrap:
                 cancelled=cancelled,
             )
 
-    def serve(
-        self,
-        *,
-        files: tuple[tuple[str, bytes], ...],
-        memory_mb: float,
-        address_space_mb: float | None,
-    ) -> ForkServer:
-        """A sandbox with `files` in its working directory, whose server waits for runs."""
+    def serve(self) -> ForkServer:
+        """A sandbox whose server waits for the program: the prepared one, or a new one."""
+        spare: ForkServer | None = self._own.__dict__.pop("spare", None)
+        if spare is not None:
+            if spare.usable():
+                return spare
+            spare.close()
         with self._using() as place:
-            return ForkServer(
-                bwrap=place.files.bwrap,
-                root=place.files.root,
-                files=files,
-                meter=place.meter(memory_mb),
-                memory_mb=memory_mb,
-                address_space_mb=address_space_mb,
-            )
+            meter = place.meter(_COMPILE_MEMORY_MB)
+            return ForkServer(bwrap=place.files.bwrap, root=place.files.root, meter=meter)
+
+    def prepare(self) -> None:
+        """Start the sandbox of this thread's next evaluation, which need not wait for it then.
+
+        Nothing has run in it. It ends with `release`, or with the thread.
+        """
+        if "spare" not in self._own.__dict__:
+            self._own.spare = self.serve()
+
+    def release(self) -> None:
+        """End what `prepare` has started in this thread."""
+        spare: ForkServer | None = self._own.__dict__.pop("spare", None)
+        if spare is not None:
+            spare.close()
 
     @contextmanager
     def _using(self) -> Iterator[_Place]:
@@ -240,7 +248,7 @@ class _Series:
 
     def _ready(self) -> ForkServer:
         """The server of the run before, or a new one where that one has ended."""
-        if self._server is not None and self._server.usable:
+        if self._server is not None and self._server.usable():
             return self._server
         server = self._serve()
         calls = self._job.kind == "function" and not self._language.compile_command()
@@ -250,12 +258,9 @@ class _Series:
 
     def _serve(self) -> ForkServer:
         self._end()
-        memory_mb = max(_COMPILE_MEMORY_MB, self._job.limits.memory_mb)
-        self._server = self._sandbox.serve(
-            files=self._files,
-            memory_mb=memory_mb,
-            address_space_mb=self._language.address_space_mb(memory_mb=memory_mb),
-        )
+        self._server = self._sandbox.serve()
+        for name, data in self._files:
+            self._server.put(f"{launch.WORK}/{name}", data)
         return self._server
 
     def _check(self, server: ForkServer) -> Compiled:
@@ -263,6 +268,7 @@ class _Series:
             f"{launch.WORK}/{self._language.source_name}",
             bounds=process.Bounds(_COMPILE_CPU_S, _COMPILE_WALL_S),
             memory_mb=_COMPILE_MEMORY_MB,
+            address_space_mb=2 * _COMPILE_MEMORY_MB,
             output_bytes=_COMPILE_OUTPUT,
             cancelled=self._cancelled,
         )

@@ -51,7 +51,7 @@ class _Group:
 
     def __init__(self, directories: list[Path], *, memory_mb: float) -> None:
         self._directories: list[Path] = []
-        self._open: dict[Path, int] = {}
+        self._open: dict[str, int] = {}
         self._memory_mb = 0.0
         self._used_before = 0.0
         self._kills_before = 0
@@ -119,11 +119,11 @@ class _Group:
             _remove(directory)
         self._directories = []
 
-    def _read(self, path: Path) -> bytes:
+    def _read(self, directory: Path, name: str) -> bytes:
         """What the kernel says there now, through a descriptor that stays open."""
-        if path not in self._open:
-            self._open[path] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        return os.pread(self._open[path], 4096, 0)
+        if name not in self._open:
+            self._open[name] = os.open(directory / name, os.O_RDONLY | os.O_CLOEXEC)
+        return os.pread(self._open[name], 4096, 0)
 
     def _prepare(self) -> None:
         raise NotImplementedError
@@ -176,19 +176,19 @@ class _Group1(_Group):
             _write(self._memory / name, size)
 
     def _usage(self) -> float:
-        return _number_in(self._read(self._cpu / "cpuacct.usage")) / 1e9
+        return _number_in(self._read(self._cpu, "cpuacct.usage")) / 1e9
 
     def _killed(self) -> int:
-        return _table_in(self._read(self._memory / "memory.oom_control"))["oom_kill"]
+        return _table_in(self._read(self._memory, "memory.oom_control"))["oom_kill"]
 
     def _resident_now(self) -> int:
-        return _number_in(self._read(self._memory / "memory.usage_in_bytes"))
+        return _number_in(self._read(self._memory, "memory.usage_in_bytes"))
 
     def _forget_peak(self) -> None:
         _write(self._memory / "memory.max_usage_in_bytes", 0)
 
     def _highest(self) -> int:
-        return _number_in(self._read(self._memory / "memory.max_usage_in_bytes"))
+        return _number_in(self._read(self._memory, "memory.max_usage_in_bytes"))
 
 
 class _Group2(_Group):
@@ -228,13 +228,13 @@ class _Group2(_Group):
         _write(self._directory / "memory.max", size)
 
     def _usage(self) -> float:
-        return _table_in(self._read(self._directory / "cpu.stat"))["usage_usec"] / 1e6
+        return _table_in(self._read(self._directory, "cpu.stat"))["usage_usec"] / 1e6
 
     def _killed(self) -> int:
-        return _table_in(self._read(self._directory / "memory.events"))["oom_kill"]
+        return _table_in(self._read(self._directory, "memory.events"))["oom_kill"]
 
     def _resident_now(self) -> int:
-        return _number_in(self._read(self._directory / "memory.current"))
+        return _number_in(self._read(self._directory, "memory.current"))
 
     def _forget_peak(self) -> None:
         if self._exact >= 0:

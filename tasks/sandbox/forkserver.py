@@ -20,6 +20,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tasks.sandbox.base import SandboxError, Status
 from tasks.sandbox.languages.python import SERVER_COMMAND
@@ -67,15 +68,14 @@ class _Report:
     wall_s: float
     cpu_s: float
     resident_kb: int
-    clean: bool
 
     @classmethod
     def read(cls, reply: bytes) -> _Report:
         try:
-            status, wall_us, cpu_us, resident_kb, clean = (int(part) for part in reply.split())
+            status, wall_us, cpu_us, resident_kb = (int(part) for part in reply.split())
         except ValueError:
             raise SandboxError(f"the sandbox's server says something unexpected: {reply[:99]!r}")
-        return cls(status, wall_us / 1e6, cpu_us / 1e6, resident_kb, clean == 1)
+        return cls(status, wall_us / 1e6, cpu_us / 1e6, resident_kb)
 
     def ending(self) -> tuple[int | None, str | None]:
         """The exit code, or the name of the signal."""
@@ -86,47 +86,33 @@ class _Report:
 class ForkServer:
     """A started sandbox. Used by one thread, which must live until `close`."""
 
-    def __init__(
-        self,
-        *,
-        bwrap: Path,
-        root: Path,
-        files: tuple[tuple[str, bytes], ...],
-        meter: Meter,
-        memory_mb: float,
-        address_space_mb: float | None,
-    ) -> None:
-        """`files` come into the working directory. Raises `SandboxError`."""
-        self.usable = False
+    def __init__(self, *, bwrap: Path, root: Path, meter: Meter) -> None:
+        """Start it; it is ready when it is first used. Raises `SandboxError`."""
+        self._usable = False
+        self._ready = False
+        self._sweeping = False
         self._meter = meter
         self._stack = ExitStack()
         try:
             self._stack.callback(meter.close)
-            self._start(bwrap, root, files, memory_mb, address_space_mb)
+            self._start(bwrap, root)
         except BaseException:
             self.close()
             raise
-        self.usable = True
+        self._usable = True
 
-    def _start(
-        self,
-        bwrap: Path,
-        root: Path,
-        files: tuple[tuple[str, bytes], ...],
-        memory_mb: float,
-        address_space_mb: float | None,
-    ) -> None:
+    def _start(self, bwrap: Path, root: Path) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control = self._stack.enter_context(ours)
         with theirs:
             command = Command(
                 argv=SERVER_COMMAND,
-                files=files,
+                files=(),
                 stdin=b"",
                 cpu_s=_SERVER_CPU_S,
                 wall_s=math.inf,
-                memory_mb=memory_mb,
-                address_space_mb=address_space_mb,
+                memory_mb=0,
+                address_space_mb=None,
                 output_bytes=_MIB,
                 control=theirs.fileno(),
             )
@@ -134,13 +120,28 @@ class ForkServer:
         # The group need not wait for it: nothing of a candidate runs before the first message.
         close_all(self._started.block)
         self._meter.attach(self._started.child)
-        if self._reply(PATIENCE_S) != b"ready":
-            raise SandboxError(f"bubblewrap failed: {self._complaint()}")
 
     def close(self) -> None:
         """End the sandbox with everything in it. Idempotent."""
-        self.usable = False
+        self._usable = False
         self._stack.close()
+
+    def usable(self) -> bool:
+        """Whether it serves another run: it was not stopped, and nothing is left of the last."""
+        if self._usable and self._sweeping:
+            self._sweeping = False
+            self._usable = self._reply(PATIENCE_S) == b"clean"
+        poller = select.poll()
+        poller.register(self._control, 0)  # says when the other end is gone
+        return self._usable and not poller.poll(0)
+
+    def put(self, path: str, data: bytes) -> None:
+        """A new file in the sandbox, for all runs."""
+        source = memory_file("file", data)
+        try:
+            self._send(("put", path), [source])
+        finally:
+            os.close(source)
 
     def check(
         self,
@@ -148,14 +149,14 @@ class ForkServer:
         *,
         bounds: Bounds,
         memory_mb: float,
+        address_space_mb: float,
         output_bytes: int,
         cancelled: Callable[[], bool] | None,
     ) -> Compiled:
         """Have the server compile the Python program at `path`, for its calls, too."""
         said = Capture(output_bytes)
         err = next(fd for fd, found in self._started.pipes.items() if found is self._started.stderr)
-        self._meter.begin(memory_mb=memory_mb)
-        self._control.send(marshal.dumps(("check", path), 4))
+        self._send(("check", path, int(address_space_mb * _MIB)), [], memory_mb=memory_mb)
         over, answered, _duration = watch(
             self._control.fileno(),
             feed=None,
@@ -168,12 +169,12 @@ class ForkServer:
         drain_all({err: said}, over)
         self._meter.look()
         judge(over, self._meter, bounds)
-        self.usable = bool(reply) and not over
-        return Compiled(self.usable and reply == b"compiled", said, frozenset(over))
+        self._usable = bool(reply) and not over
+        return Compiled(self._usable and reply == b"compiled", said, frozenset(over))
 
     def run(self, program: Program, *, cancelled: Callable[[], bool] | None) -> Outcome:
-        """Raises `SandboxError`, `Cancelled`; `usable` says whether another run may follow."""
-        self.usable = False
+        """Raises `SandboxError`, `Cancelled`; `usable()` says whether another run may follow."""
+        self._usable = False
         with ExitStack() as stack:
             captures = [Capture(program.output_bytes), Capture(program.output_bytes)]
             if program.answer_bytes:
@@ -182,13 +183,9 @@ class ForkServer:
             stack.callback(close_all, theirs)
             feed = self._input(program, theirs, stack)
             pipes = {self._pipe(theirs, stack): capture for capture in captures}
-            self._meter.begin(memory_mb=program.memory_mb)
             limits = _limits(program)
             message = ("exec", program.argv, limits) if program.argv else ("call", limits)
-            try:
-                socket.send_fds(self._control, [marshal.dumps(message, 4)], theirs)
-            except OSError as error:
-                raise SandboxError(f"the sandbox's server is gone: {error}")
+            self._send(message, theirs, memory_mb=program.memory_mb)
             close_all(theirs)
             over, answered, duration = watch(
                 self._control.fileno(),
@@ -206,13 +203,14 @@ class ForkServer:
                 duration = report.wall_s
                 self._meter.learn(cpu_s=report.cpu_s, resident_kb=report.resident_kb)
                 code, name = report.ending()
-                self.usable = report.clean and not over
+                self._sweeping = True
             else:
                 self._meter.look()
                 kill(self._started.child_exit)
                 self._meter.look()
             drain_all(pipes, over)
             judge(over, self._meter, program.bounds)
+            self._usable = bool(reply) and not over
             return Outcome(
                 code=code,
                 signal=name,
@@ -224,6 +222,21 @@ class ForkServer:
                 cpu_time=self._meter.cpu_s(),
                 memory_kb=self._meter.peak_kb(),
             )
+
+    def _send(
+        self, message: tuple[Any, ...], descriptors: list[int], *, memory_mb: float | None = None
+    ) -> None:
+        """Hand `message` over; with `memory_mb` it begins something that the meter limits."""
+        if not self._ready:
+            if self._reply(PATIENCE_S) != b"ready":
+                raise SandboxError(f"bubblewrap failed: {self._complaint()}")
+            self._ready = True
+        if memory_mb is not None:
+            self._meter.begin(memory_mb=memory_mb)
+        try:
+            socket.send_fds(self._control, [marshal.dumps(message, 4)], descriptors)
+        except OSError as error:
+            raise SandboxError(f"the sandbox's server is gone: {error}")
 
     def _input(self, program: Program, theirs: list[int], stack: ExitStack) -> Feed | None:
         if program.call:

@@ -24,8 +24,11 @@ _INFINITE = float("inf")
 
 def answer_call(call: int, answer: int, code: types.CodeType | None) -> NoReturn:
     """Execute `code` afresh and answer the `call` that the descriptor holds."""
-    with open(call, "rb") as stream:
-        nonce, entry, args = marshal.loads(stream.read())  # noqa: S302, from outside
+    parts = []
+    while part := os.read(call, 1 << 20):
+        parts.append(part)
+    os.close(call)
+    nonce, entry, args = marshal.loads(b"".join(parts))  # noqa: S302, from outside
     _answer(answer, nonce, entry, args, code)
 
 
@@ -64,7 +67,7 @@ def _answer(
         sys.exit(1)
     parts: list[str] = []
     try:
-        _encode(value, parts)
+        encode(value, parts)
     except (TypeError, ValueError, RecursionError) as error:
         _fail("the answer cannot be written as JSON: " + str(error))
     payload = "".join(parts).encode()
@@ -101,7 +104,7 @@ def _report(error: BaseException) -> None:
     traceback.print_exception(type(error), error, trace)
 
 
-def _encode(value: Any, parts: list[str], depth: int = 0, text: Any = _text) -> None:
+def encode(value: Any, parts: list[str], depth: int = 0, text: Any = _text) -> None:
     """`value` as JSON: tuples are lists, subclasses their base, whatever they override."""
     if value is None or value is True or value is False:
         parts.append("null" if value is None else "true" if value else "false")
@@ -121,14 +124,14 @@ def _encode(value: Any, parts: list[str], depth: int = 0, text: Any = _text) -> 
         before = "["
         for item in items:
             parts.append(before)
-            _encode(item, parts, depth + 1)
+            encode(item, parts, depth + 1)
             before = ","
         parts.append("[]" if before == "[" else "]")
     elif isinstance(value, dict):
         before = "{"
         for key, item in dict.items(value):
             parts.append(before + text(_key(key)) + ":")
-            _encode(item, parts, depth + 1)
+            encode(item, parts, depth + 1)
             before = ","
         parts.append("{}" if before == "{" else "}")
     else:

@@ -1,17 +1,18 @@
 """Runs inside the sandbox as its first process: starts the runs of one evaluation, one by one.
 
 It never executes anything of the candidate itself. For each run it forks a child, waits for the
-child's end, kills and reaps every other process, removes what was left in the file system, and
-only then reports; the next input comes after that (`tasks/sandbox/forkserver.py` is the other
+child's end, kills and reaps every other process, reports, removes what was left in the file
+system, and says whether it could; the next input comes after that (`tasks/sandbox/forkserver.py` is the other
 end). A run can read neither its memory nor its descriptors (it is not dumpable), and the kernel
 drops every signal that is sent to the first process of a namespace from inside. What a run can
 change of it, such as its resource limits, is compared; whatever differs ends the sandbox.
 
 Messages come as `marshal`, because importing `json` takes nearly as long as an interpreter's start:
-`("check", path)`, answered by whether it compiles; `("exec", argv, limits)` with the descriptors
-stdin, stdout, stderr and perhaps the answer's; `("call", limits)` with the call, stdout, stderr
-and the answer's; both answered by the report. Private modules of the standard library are used
-for the same reason.
+`("put", path)` with a descriptor of what the file shall hold; `("check", path, size)`, answered by
+whether it compiles within `size` bytes of address space; `("exec", argv, limits)` with the
+descriptors stdin, stdout, stderr and perhaps the answer's; `("call", limits)` with the call,
+stdout, stderr and the answer's; both answered by the report, and by `clean` or `dirty`. Private modules of the standard
+library are used for the same reason.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ _prctl = _ctypes.dlsym(_ctypes.dlopen(None, 2), "prctl")  # type: ignore[arg-typ
 
 def main() -> NoReturn:
     """Serve until the other end closes."""
+    if os.getpid() != 1:
+        sys.exit("only for the first process of a sandbox: it kills all others")
     control = _socket.socket(fileno=int(sys.argv.pop()))
     os.set_inheritable(control.fileno(), False)
     with open("/proc/self/comm", "w") as file:
@@ -51,8 +54,9 @@ def main() -> NoReturn:
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
     code: CodeType | None = None
-    kept = _files()
+    kept: dict[str, tuple[int, ...]] | None = None
     own = _changeable()
+    _warm_up()
     image_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     gc.collect()
     gc.freeze()
@@ -63,15 +67,20 @@ def main() -> NoReturn:
         )
         if not data:
             os._exit(0)
-        kind, *rest = marshal.loads(data)  # noqa: S302, from outside, which is trusted
-        if kind == "check":
-            code = _compile(*rest)
-            control.send(b"compiled" if code else b"refused")
-            continue
         numbers = b"".join(numbers for _level, _type, numbers in ancillary)
         given = [
             int.from_bytes(numbers[at : at + 4], sys.byteorder) for at in range(0, len(numbers), 4)
         ]
+        kind, *rest = marshal.loads(data)  # noqa: S302, from outside, which is trusted
+        if kind == "put":
+            _put(rest[0], given[0])
+            continue
+        if kind == "check":
+            code = _compile(rest[0], rest[1])
+            control.send(b"compiled" if code else b"refused")
+            continue
+        if kept is None:
+            kept = _files()
         began = time.monotonic()
         child = os.fork()
         if child == 0:
@@ -85,15 +94,33 @@ def main() -> NoReturn:
         status, wall_s, cpu_s, resident_kb = _wait(child, began)
         if kind == "exec" and resident_kb <= image_kb:  # that was this program's, before `exec`
             resident_kb = 0
-        clean = _sweep(kept) and _changeable() == own
-        report = (status, wall_s * 1e6, cpu_s * 1e6, resident_kb, clean)
-        control.send(b"%d %d %d %d %d" % report)
+        control.send(b"%d %d %d %d" % (status, wall_s * 1e6, cpu_s * 1e6, resident_kb))
+        control.send(b"clean" if _sweep(kept) and _changeable() == own else b"dirty")
 
 
-def _compile(path: str) -> CodeType | None:
+def _warm_up() -> None:
+    """Take the ways of a call once, so that its child finds them taken and not each child anew."""
+    for _ in range(16):
+        names: dict[str, object] = {}
+        exec(compile("def f(a):\n    return [a]\n", "warm-up", "exec"), names)  # noqa: S102
+        driver.encode(marshal.loads(marshal.dumps(["", 1, 2.5, {"a": None}])), [])  # noqa: S302
+
+
+def _put(path: str, source: int) -> None:
+    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    while chunk := os.read(source, 1 << 16):
+        os.write(target, chunk)
+    os.close(source)
+    os.close(target)
+
+
+def _compile(path: str, size: int) -> CodeType | None:
     """What is wrong with the program is said on the sandbox's own standard error."""
     with open(path, "rb") as file:
         source = file.read()
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    if hard == resource.RLIM_INFINITY or size < hard:
+        resource.setrlimit(resource.RLIMIT_AS, (size, hard))
     try:
         return compile(source, path, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
@@ -102,6 +129,7 @@ def _compile(path: str) -> CodeType | None:
         traceback.print_exception(type(error), error, None)
         return None
     finally:
+        resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
         sys.stderr.flush()
         gc.freeze()
 
@@ -136,8 +164,9 @@ def _call(limits: dict[int, int], given: list[int], code: CodeType | None) -> No
 def _prepare(limits: dict[int, int]) -> None:
     """Give the child what it is due: its own /proc, its limits, the first place to be killed."""
     _set_dumpable(1)
-    with open("/proc/self/oom_score_adj", "w") as file:
-        file.write("1000")
+    descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+    os.write(descriptor, b"1000")
+    os.close(descriptor)
     for which, value in limits.items():
         hard = resource.getrlimit(which)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
