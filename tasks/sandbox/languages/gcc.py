@@ -26,6 +26,7 @@ class Native:
 
     kinds = STDIO
     run_root = "native"
+    served = False
     artefact = "solution"
 
     def stdio_command(self, *, memory_mb: float) -> tuple[str, ...]:

@@ -37,6 +37,7 @@ class Java:
     kinds = STDIO
     package = "default-jdk-headless"
     build_root = run_root = "java"
+    served = False
     sample = "class Main { public static void main(String[] a) { System.out.println(42); } }"
 
     def available(self) -> bool:
