@@ -16,7 +16,7 @@ from tasks.sandbox.languages import LANGUAGES, SCRIPTS
 from tasks.sandbox.meters import Meter, Watchdog
 from tasks.sandbox.rootfs import RootFilesystem
 from tasks.sandbox.roots import Roots
-from tasks.sandbox.series import Series, judge
+from tasks.sandbox.series import Series, call, judge
 from tasks.spec import Limits
 
 _SERVER_MEMORY_MB = 512  # of the checks; each run sets its own
@@ -162,4 +162,4 @@ def probe(sandbox: Bubblewrap) -> None:
         )
 
 
-__all__ = ["Bubblewrap", "judge", "probe"]
+__all__ = ["Bubblewrap", "call", "judge", "probe"]

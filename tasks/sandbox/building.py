@@ -40,7 +40,9 @@ class Program:
             self.artefact.close()
 
 
-def build(language: Language, job: Job, run: RunIn, *, as_file: bool) -> tuple[Program | None, str]:
+def build(
+    language: Language, job: Job, run: RunIn, *, as_file: bool = False
+) -> tuple[Program | None, str]:
     """The program, to be closed by the caller, or None, and what the compiler said.
 
     `run` runs a command in the root file system of that name. What was made becomes an artefact, or

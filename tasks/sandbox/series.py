@@ -96,7 +96,7 @@ class Series:
         return (*command(memory_mb=memory_mb), *self._job.arguments)
 
     def _stdin(self, text: str, nonce: bytes | None) -> bytes:
-        return as_bytes(text) if nonce is None else _call(self._job.entry, text, nonce)
+        return as_bytes(text) if nonce is None else call(self._job.entry, text, nonce)
 
     def _in_own(
         self, text: str, files: Files, bounds: process.Bounds, nonce: bytes | None
@@ -201,6 +201,7 @@ def judge(language: Language, outcome: process.Outcome, *, nonce: bytes | None) 
     )
 
 
-def _call(entry: str, arguments: str, nonce: bytes) -> bytes:
+def call(entry: str, arguments: str, nonce: bytes) -> bytes:
+    """The standard input of a driver for one call; `arguments` is the JSON text of a list."""
     head = json.dumps({"nonce": nonce.hex(), "entry": entry})
     return as_bytes(f'{head[:-1]}, "args": {arguments}}}')
