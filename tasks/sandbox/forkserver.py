@@ -17,7 +17,7 @@ import resource
 import select
 import socket
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,7 +130,9 @@ class ForkServer:
         """Whether it serves another run: it was not stopped, and nothing is left of the last."""
         if self._usable and self._sweeping:
             self._sweeping = False
-            self._usable = self._reply(PATIENCE_S) == b"clean"
+            with suppress(SandboxError):
+                self._usable = False
+                self._usable = self._reply(PATIENCE_S) == b"clean"
         poller = select.poll()
         poller.register(self._control, 0)  # says when the other end is gone
         gone = poller.poll(0) or self._started.monitor.poll() is not None
@@ -188,6 +190,8 @@ class ForkServer:
             message = ("exec", limits, program.argv) if program.argv else ("call", limits)
             if not self._running:
                 self._send(message[:1], [])
+                if self._reply(PATIENCE_S) != b"going":
+                    raise SandboxError(f"the sandbox's server is gone: {self._complaint()}")
                 self._running = True
             self._send(message, theirs, memory_mb=program.memory_mb)
             close_all(theirs)

@@ -2,18 +2,19 @@
 
 It never executes anything of the candidate itself. For each run it forks a child, which takes its
 input itself, waits for the child's end, kills and reaps every other process, reports, removes what
-was left in the file system, and ends if it could not; the next input comes after that (`tasks/sandbox/forkserver.py` is the other
-end). A run can read neither its memory nor its descriptors (it is not dumpable), and the kernel
-drops every signal that is sent to the first process of a namespace from inside. What a run can
-change of it, such as its resource limits, is compared; whatever differs ends the sandbox.
+was left in the file system, and ends if it could not; the next input comes after that
+(`tasks/sandbox/forkserver.py` is the other end). A run can read neither its memory nor its
+descriptors (it is not dumpable), and the kernel drops every signal that is sent to the first
+process of a namespace from inside. What a run can change of it, such as its resource limits, is
+compared; whatever differs ends the sandbox.
 
 Messages come as `marshal`, because importing `json` takes nearly as long as an interpreter's start;
 private modules of the standard library are used for the same reason. First come `("put", path)`
 with a descriptor of what the file shall hold, `("check", path, size)`, answered by whether it
-compiles within `size` bytes of address space, and `("exec",)` or `("call",)` for the runs: each of
-them is `("exec", limits, argv)` with the descriptors stdin, stdout, stderr and perhaps the
-answer's, or `("call", limits)` with the call, stdout, stderr and the answer's, and is answered by
-the report and by `clean`.
+compiles within `size` bytes of address space, and `("exec",)` or `("call",)` for the runs, answered
+when they may begin. Each of them is `("exec", limits, argv)` with the descriptors stdin, stdout,
+stderr and perhaps the answer's, or `("call", limits)` with the call, stdout, stderr and the
+answer's, and is answered by the report and by `clean`.
 """
 
 from __future__ import annotations
@@ -110,10 +111,10 @@ def _prepare(control: _socket.socket) -> CodeType | None:
         elif kind == "check":
             code = _compile(rest[0], rest[1])
             control.send(b"compiled" if code else b"refused")
-        elif kind == "exec":
-            return None
         else:
+            code = None if kind == "exec" else code
             _import_ahead(code)
+            control.send(b"going")
             return code
 
 
