@@ -17,7 +17,7 @@ import resource
 import select
 import socket
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,17 +65,16 @@ class _Report:
     """What the server says of a run that is over."""
 
     status: int
-    wall_s: float
     cpu_s: float
     resident_kb: int
 
     @classmethod
     def read(cls, reply: bytes) -> _Report:
         try:
-            status, wall_us, cpu_us, resident_kb = (int(part) for part in reply.split())
+            status, cpu_us, resident_kb = (int(part) for part in reply.split())
         except ValueError:
             raise SandboxError(f"the sandbox's server says something unexpected: {reply[:99]!r}")
-        return cls(status, wall_us / 1e6, cpu_us / 1e6, resident_kb)
+        return cls(status, cpu_us / 1e6, resident_kb)
 
     def ending(self) -> tuple[int | None, str | None]:
         """The exit code, or the name of the signal."""
@@ -90,6 +89,7 @@ class ForkServer:
         """Start it; it is ready when it is first used. Raises `SandboxError`."""
         self._usable = False
         self._ready = False
+        self._running = False
         self._sweeping = False
         self._meter = meter
         self._stack = ExitStack()
@@ -130,10 +130,13 @@ class ForkServer:
         """Whether it serves another run: it was not stopped, and nothing is left of the last."""
         if self._usable and self._sweeping:
             self._sweeping = False
-            self._usable = self._reply(PATIENCE_S) == b"clean"
+            with suppress(SandboxError):
+                self._usable = False
+                self._usable = self._reply(PATIENCE_S) == b"clean"
         poller = select.poll()
         poller.register(self._control, 0)  # says when the other end is gone
-        return self._usable and not poller.poll(0)
+        gone = poller.poll(0) or self._started.monitor.poll() is not None
+        return self._usable and not gone
 
     def put(self, path: str, data: bytes) -> None:
         """A new file in the sandbox, for all runs."""
@@ -184,7 +187,12 @@ class ForkServer:
             feed = self._input(program, theirs, stack)
             pipes = {self._pipe(theirs, stack): capture for capture in captures}
             limits = _limits(program)
-            message = ("exec", program.argv, limits) if program.argv else ("call", limits)
+            message = ("exec", limits, program.argv) if program.argv else ("call", limits)
+            if not self._running:
+                self._send(message[:1], [])
+                if self._reply(PATIENCE_S) != b"going":
+                    raise SandboxError(f"the sandbox's server is gone: {self._complaint()}")
+                self._running = True
             self._send(message, theirs, memory_mb=program.memory_mb)
             close_all(theirs)
             over, answered, duration = watch(
@@ -200,7 +208,6 @@ class ForkServer:
             name: str | None = "SIGKILL"
             if reply:
                 report = _Report.read(reply)
-                duration = report.wall_s
                 self._meter.learn(cpu_s=report.cpu_s, resident_kb=report.resident_kb)
                 code, name = report.ending()
                 self._sweeping = True

@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import threading
 import time
@@ -10,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from tasks.runners import ThreadRunner
 from tasks.sandbox.base import Status
 from tasks.spec import Limits
 
-from .sandbox_support import MODES, evaluate, marked, marker, processes_named
+from .runner_support import program
+from .sandbox_support import MODES, backend, evaluate, marked, marker, processes_named
 
 modes = pytest.mark.parametrize("mode", MODES)
 BOTH = pytest.mark.parametrize("kind", ["function", "stdio"])
@@ -320,3 +323,63 @@ def test_the_runs_of_an_evaluation_share_a_sandbox():
     source = "import os\ndef solve(): return os.getpid()"
     first, second = results(source, "[]", "[]")
     assert second == first + 1
+
+
+def test_modules_are_each_run_s_own():
+    """Some are imported once for all runs, but none that has a state to share."""
+    source = (
+        "import collections, random\n"
+        "def solve():\n"
+        "    seen = getattr(collections, 'seen', 0)\n"
+        "    collections.seen = 1\n"
+        "    return [seen, random.getrandbits(64)]\n"
+    )
+    (first, one), (second, other) = results(source, "[]", "[]")
+    assert (first, second) == (0, 0)
+    assert one != other
+
+
+def children():
+    return {
+        int(pid)
+        for path in Path("/proc/self/task").glob("*/children")
+        for pid in path.read_text().split()
+    }
+
+
+@modes
+def test_a_prepared_sandbox_serves_the_next_evaluation_alone(mode):
+    sandbox = backend(mode)
+    before = children()
+    sandbox.prepare()
+    sandbox.prepare()
+    assert len(children() - before) == 1
+    assert results("def solve(): return 1", "[]", mode=mode) == [1]
+    assert children() == before
+    sandbox.prepare()
+    sandbox.release()
+    sandbox.release()
+    assert children() == before
+
+
+@modes
+def test_a_prepared_sandbox_that_died_is_replaced(mode):
+    sandbox = backend(mode)
+    before = children()
+    sandbox.prepare()
+    (monitor,) = children() - before
+    descriptor = os.pidfd_open(monitor)
+    os.kill(monitor, signal.SIGKILL)
+    select.select([descriptor], [], [], 30)
+    os.close(descriptor)
+    assert results("def solve(): return 1", "[]", mode=mode) == [1]
+    assert children() == before
+
+
+def test_a_runner_gives_its_prepared_sandboxes_back():
+    before = children()
+    runner = ThreadRunner(slots=2)
+    jobs = [runner.submit(program("print(1)")) for _ in range(4)]
+    assert [job.result(timeout=60).runs[0].stdout for job in jobs] == ["1\n"] * 4
+    runner.shutdown(timeout=30)
+    assert children() == before
