@@ -1,4 +1,4 @@
-"""Kattis and ICPC problem packages, of the legacy format and of 2023-07.
+"""Kattis and ICPC problem packages, of the legacy format and of 2023-07 and 2025-09.
 
 https://www.kattis.com/problem-package-format/. A package becomes a `Package` of ours or is refused
 with the file at fault and a reason; what can be left out without changing what is judged is left

@@ -19,6 +19,7 @@ from tasks.spec import TestCase, TestGroup
 SAMPLE, SECRET = "sample", "secret"
 CONFIGS = ("test_group.yaml", "testdata.yaml")
 _WHOLE = ("min", "pass-fail")
+_LEGACY_KEYS = {"accept_score", "grader_flags", "grading", "range"}
 
 type Flags = tuple[str, ...]
 
@@ -143,7 +144,8 @@ def _groups(problem: Problem, sources: list[Path]) -> tuple[TestGroup, ...]:
         if nested and name != SECRET:
             raise PackageError(nested[0], _("groups within groups are not supported"))
         settings = _config(folder) or (_config(folder.parent) if problem.legacy else {})
-        points = _legacy_points if problem.legacy else _points
+        # Newer packages still come with groups as the legacy format has them.
+        points = _legacy_points if problem.legacy or _LEGACY_KEYS & settings.keys() else _points
         groups[name] = TestGroup(
             name, points(folder, settings, sizes[name]), _requires(folder, settings)
         )

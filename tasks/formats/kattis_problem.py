@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,9 +16,14 @@ from tasks.manifest import PackageError, read_text
 
 MANIFEST = "problem.yaml"
 LEGACY = ("legacy", "legacy-icpc")
-DRAFTS = ("2023-07-draft", "2023-07", "draft")
+NEWER = ("2023-07-draft", "2023-07", "2025-09", "draft")
 MAX_YAML = 64 * 1024
 
+# What is read of a package, by folder.
+_READ = (
+    "data", "statement", "problem_statement", "submissions", "output_validator",
+    "output_validators", "problem.yaml", ".timelimit", "domjudge-problem.ini",
+)  # fmt: skip
 _CONSTANT = re.compile(r"\{\{([A-Za-z_][A-Za-z0-9_]*)\}\}")
 
 
@@ -44,12 +50,12 @@ class Problem:
 
 def open_problem(folder: Path) -> Problem:
     """Read `problem.yaml`. Raises `PackageError`, also for kinds of problems not judged here."""
-    for path in folder.rglob("*"):
+    for path in (path for part in _READ for path in (folder / part, *folder.glob(f"{part}/**/*"))):
         if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
             raise PackageError(path, _("is a link out of the package"))
     meta = read_yaml(folder / MANIFEST)
     version = str(meta.get("problem_format_version", LEGACY[0]))
-    if version not in (*LEGACY, *DRAFTS):
+    if version not in (*LEGACY, *NEWER):
         raise PackageError(
             folder / MANIFEST,
             _("problem_format_version: %(version)s is not known") % {"version": version},
@@ -66,11 +72,23 @@ def open_problem(folder: Path) -> Problem:
     return problem
 
 
+class _Loader(yaml.SafeLoader):
+    """Plain YAML without aliases: a few of them, nested, stand for more than a machine holds."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not read")
+        return super().compose_node(parent, index)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file; an empty file is an empty one. Raises `PackageError`."""
     try:
-        value = yaml.safe_load(read_text(path, limit=MAX_YAML))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        value = yaml.load(read_text(path, limit=MAX_YAML), Loader=_Loader)  # noqa: S506
+        if "\\u0000" in (text := json.dumps(value, default=str, ensure_ascii=False)):
+            raise ValueError("a NUL character")
+        text.encode()  # a lone surrogate is a ValueError
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise PackageError(
             path, _("is not YAML: %(error)s") % {"error": " ".join(str(error).split())}
         )

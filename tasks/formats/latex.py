@@ -49,7 +49,10 @@ _TOKEN = re.compile(
     r"\\([A-Za-z]+)(\*?)[ \t]*\n?[ \t]*|\\(.)|(\$\$?)|([{}~&])|(``|''|---|--)", re.DOTALL
 )
 _SPECIAL = re.compile(r"([*_<\[`])")
+_DEFINITION = re.compile(r"\{?\\([A-Za-z]+)\}?[ \t]*(?=\{)")
+_RULES = re.compile(r"\\(?:hline|toprule|midrule|bottomrule|cline\{[^}]*\}|cmidrule\{[^}]*\})")
 MAX_DEPTH = 40
+MAX_EXPANSIONS = 2000
 
 
 @dataclass
@@ -60,6 +63,8 @@ class Converted:
     markdown: str
     title: str = ""
     unknown: set[str] = field(default_factory=set)
+    macros: dict[str, str] = field(default_factory=dict)
+    expansions: int = 0
 
 
 def to_markdown(source: str) -> Converted:
@@ -145,6 +150,9 @@ class _Reader:
         return f"`{plain}`" if plain else ""
 
     def macro(self, name: str) -> str:
+        if name in self.result.macros and self.result.expansions < MAX_EXPANSIONS:
+            self.result.expansions += 1
+            return self.inner(self.result.macros[name], math=self.math)
         if name in _SYMBOLS:
             return _spaced(name, _SYMBOLS[name], self.math, self.text[self.at : self.at + 1])
         if name in _WRAPPED:
@@ -160,6 +168,8 @@ class _Reader:
             return self.item()
         if name in _SECTIONS and not self.math:
             return f"\n\n{_SECTIONS[name]} {self.inner(self.argument()).strip()}\n\n"
+        if name in ("newcommand", "renewcommand", "def") and self.define():
+            return ""
         if name == "problemname":
             title = self.inner(self.argument()).strip() if self.next_is("{") else ""
             self.result.title = (
@@ -183,6 +193,15 @@ class _Reader:
             return ""
         self.result.unknown.add(f"\\{name}")
         return ""
+
+    def define(self) -> bool:
+        """Take a macro of the statement's own, if it has no arguments."""
+        match = _DEFINITION.match(self.text, self.at)
+        if match is None:
+            return False
+        self.at = match.end()
+        self.result.macros[match[1]] = self.argument()
+        return True
 
     def wrapped(self, name: str) -> str:
         if name == "verb":
@@ -211,13 +230,33 @@ class _Reader:
             return f"\n\n## {_KATTIS_SECTIONS[base]}\n\n" if word == "begin" else "\n\n"
         if base in ("equation", "align", "displaymath", "eqnarray") and word == "begin":
             return "\n\n" + self.formula(f"\\end{{{name}}}") + "\n\n"
+        if base == "tabular" and word == "begin":
+            self.optional()
+            self.argument()
+            return self.table(name)
         if base not in _ENVIRONMENTS:
             self.result.unknown.add(f"\\begin{{{name}}}")
             if word == "begin":
                 self.optional()
-                if base == "tabular":
-                    self.argument()
         return "\n\n"
+
+    def table(self, name: str) -> str:
+        """What stands up to the end of a table, its first row as the head."""
+        stop = self.text.find(f"\\end{{{name}}}", self.at)
+        inner = self.text[self.at : stop if stop >= 0 else len(self.text)]
+        self.at = stop + len(f"\\end{{{name}}}") if stop >= 0 else len(self.text)
+        rows = [
+            [
+                " ".join(self.inner(cell).replace("|", "\\|").split())
+                for cell in re.split(r"(?<!\\)&", row)
+            ]
+            for row in _RULES.sub("", inner).split("\\\\")
+            if row.strip()
+        ]
+        width = max(map(len, rows), default=0)
+        lines = [f"| {' | '.join(row + [''] * (width - len(row)))} |" for row in rows]
+        lines.insert(1, "|" + " --- |" * width)
+        return "\n\n" + "\n".join(lines) + "\n\n" if rows else ""
 
     def item(self) -> str:
         label = self.optional()

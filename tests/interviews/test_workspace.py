@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from interviews.models import InterviewSession, Message
-from tasks.models import Assignment, Attempt, CodingTask, Draft
+from tasks.models import Assignment, Attempt, CodingTask, Draft, TaskTest
 from tasks.sandbox import installed_versions
 from tests.browser import DESKTOP, PHONE, browser, overflow, site, violations
 from tests.interviews.chat_tools import make_session, until
@@ -280,6 +280,28 @@ def test_a_query_is_compared_row_by_row_and_the_menu_names_the_version(site, can
     mine = page.locator(".diff:not(.diff--expected)").first
     assert mine.inner_text().split() == ['["n"]', "[2]", "[3]"]
     assert site.trouble == []
+
+
+def test_points_of_groups_and_tests_that_were_not_run_are_told(site, session, candidate):
+    CodingTask.objects.update(
+        groups=[
+            {"name": "first", "points": 1, "requires": [], "pretest": True},
+            {"name": "rest", "points": 3, "requires": [], "pretest": False},
+        ]
+    )
+    TaskTest.objects.update(group="rest")
+    TaskTest.objects.filter(name="sample-1").update(group="first")
+    page = opened(site.visitor(candidate))
+    write(page, "print(4)")
+
+    page.get_by_role("button", name="Check solution").click()
+
+    page.locator(".hidden-tests").wait_for()
+    assert "0 of 4 points" in page.inner_text(".result__facts")
+    page.locator("summary", has_text="sample-2").click()
+    second = page.locator(".tests > li").nth(1).inner_text()
+    assert "Not run: tests that have to pass first did not." in second
+    assert "Nothing was printed." not in second
 
 
 def test_skipping_asks_first(site, session, candidate):

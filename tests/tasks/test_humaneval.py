@@ -117,7 +117,10 @@ def body(line: str) -> dict:
         ({**RECORD, "task_id": "///"}, "must name something"),
         ({**RECORD, "test": "assert mean_gap([1]) == 1"}, "HumanEval/900: test must define check"),
         ({**RECORD, "test": "def check(candidate):\n  assert (" + "(" * 300}, "is not Python"),
-        (body("assert candidate([1, 2]) == 1"), "from 1 to 200 hidden tests, has 0"),
+        (body("pass"), "from 1 to 200 hidden tests, has 0"),
+        (body("assert candidate([1]) == 9**9**9"), "no comparison of a call"),
+        (body("assert candidate([1]) == 1 / 0"), "no comparison of a call"),
+        (body("assert candidate([1]) == 'a' * 10**9"), "no comparison of a call"),
         (body("for n in range(9): assert candidate([n]) == n"), "no comparison of a call"),
         (body("assert candidate([1]) == other([1])"), "no comparison of a call"),
         (body("assert candidate([1]) == float('inf')"), "no comparison of a call"),
@@ -125,7 +128,6 @@ def body(line: str) -> dict:
         (body("assert candidate([1]) == {1, 2}"), "no comparison of a call"),
         (body("assert candidate([1]) == {1: 2}"), "no comparison of a call"),
         (body("assert candidate([1]) == '\\ud800'"), "no comparison of a call"),
-        (body("assert candidate((1, 2)) == 1"), "no comparison of a call"),
         (body("assert candidate(numbers=[1]) == 1"), "no comparison of a call"),
         (body("assert candidate(*[1]) == 1"), "no comparison of a call"),
         (body("assert candidate([1]) < 1"), "no comparison of a call"),
@@ -142,6 +144,20 @@ def test_what_cannot_be_read_is_refused(record: object, reason: str) -> None:
 
     assert refused.value.path == Path("a.jsonl")
     assert reason in refused.value.reason
+
+
+def test_arithmetic_on_constants_is_done_and_tuples_are_lists() -> None:
+    package = parse(
+        body(
+            "assert candidate((1, 2), 2 * 3 * 5) == (2.0 / 4.0, -2 ** 3)\n    assert candidate('a' + 'b') == 1"
+        )
+    )
+
+    assert package.tests == (
+        TestCase("sample-1", True, args=[[1, 2], 30], expected=[0.5, -8]),
+        TestCase("hidden-1", False, args=["ab"], expected=1),
+    )
+    assert package.notes == ("HumanEval/900: tuples among the arguments are given as lists",)
 
 
 def test_no_code_of_a_record_is_run(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tasks.enums import Verdict
-from tasks.formats import kattis
+from tasks.formats import kattis, kattis_programs
 from tasks.judging import judge
 from tasks.manifest import PackageError
 from tasks.packages import Defaults, Package
@@ -95,6 +95,13 @@ def test_groups_with_points(tmp_path: Path, legacy: bool) -> None:
     assert [test.group for test in package.tests] == ["sample", "g-2", "g-2", "g1"]
 
 
+def test_groups_of_the_legacy_format_in_a_newer_package(tmp_path: Path) -> None:
+    folder = make_scoring(tmp_path / "doubleit", legacy=True)
+    replace("problem.yaml", "name:", "problem_format_version: 2025-09\nname:")(folder)
+
+    assert [group.points for group in parse(folder).groups] == [0, 70, 30]
+
+
 @pytest.mark.parametrize(
     ("flags", "checker", "options"),
     [
@@ -165,13 +172,32 @@ def test_markdown_is_taken_as_it_is_before_latex(tmp_path: Path) -> None:
     assert "problem.md: 1 images are not shown" in package.notes
 
 
-def test_headers_of_a_validator_are_put_in_their_place() -> None:
-    from tasks.formats.kattis_programs import _with_headers
+def test_programs_of_python_2_are_left_out(tmp_path: Path) -> None:
+    folder = make_legacy(tmp_path / "doubleit")
+    write(folder, "submissions/accepted/old.py", "print 2 * int(raw_input())\n")
 
+    package = parse(folder)
+
+    assert "AC/old.py" not in {one.name for one in package.submissions}
+    assert "submissions/accepted/old.py: is no Python 3" in package.notes
+
+
+@pytest.mark.parametrize(
+    ("source", "called"),
+    [
+        ("public class Ann { Ann() {} }\nclass Anna {}", "public class Main { Main() {} }\nclass Anna {}"),
+        ("class Main { } // by Ann", "class Main { } // by Ann"),
+    ],
+)  # fmt: skip
+def test_the_class_of_a_java_program_is_called_main(source: str, called: str) -> None:
+    assert kattis_programs._as_main(source, "Ann") == called
+
+
+def test_headers_of_a_validator_are_put_in_their_place() -> None:
     source = '#include <cstdio>\n#include "a.h"\n # include "b.h"\n#include "c.h"\nint main() {}\n'
     headers = {"a.h": '#include "b.h"\nint a;', "b.h": "int b;"}
 
-    assert _with_headers(source, headers) == (
+    assert kattis_programs._with_headers(source, headers) == (
         '#include <cstdio>\nint b;\nint a;\n\n#include "c.h"\nint main() {}\n'
     )
 
@@ -179,6 +205,12 @@ def test_headers_of_a_validator_are_put_in_their_place() -> None:
 YAML = "problem.yaml"
 REFUSED = [
     (put(YAML, "a: [1"), YAML, "is not YAML"),
+    (put(YAML, 'name: "a\\0b"'), YAML, "is not YAML"),
+    (put(YAML, 'name: "\\ud800"'), YAML, "is not YAML"),
+    (put(YAML, "a: &a [1]\nname: *a"), YAML, "aliases are not read"),
+    (put(YAML, "a: &a [*a]"), YAML, "aliases are not read"),
+    (put(YAML, "name: !!python/object/apply:os.system [true]"), YAML, "is not YAML"),
+    (put(YAML, "limits: {2020-01-01: 1}"), YAML, "is not YAML"),
     (put(YAML, "- 1"), YAML, "must be a map"),
     (put(YAML, "name: " + "[" * 5000), YAML, "is not YAML"),
     (replace(YAML, "limits:", "type: interactive\nlimits:"), YAML, "not judged here"),
@@ -295,6 +327,7 @@ def test_a_link_out_of_the_package_is_refused(tmp_path: Path) -> None:
     secret.write_text("4")
     (folder / "data/secret/01-negative.ans").unlink()
     (folder / "data/secret/01-negative.ans").symlink_to(secret)
+    (folder / "input_validators").symlink_to(tmp_path)  # is never read
     (folder / "data/secret/02-large.ans").unlink()
     (folder / "data/secret/02-large.ans").symlink_to(folder / "data/sample/1.ans")
 

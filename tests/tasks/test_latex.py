@@ -1,6 +1,7 @@
 """LaTeX statements as Markdown."""
 
 import time
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -34,6 +35,12 @@ from tasks.markdown import to_html
         ("\\verb|a_b| end", "`a_b` end"),
         ("\\href{http://x.org}{here} \\url{http://y.org}", "[here](http://x.org) <http://y.org>"),
         ("one\\\\two~three\\\\\n\nfour", "one\\\ntwo three\n\nfour"),
+        ("\\newcommand{\\maxn}{10^5}\\def\\x{y}$n \\le \\maxn$ \\x", "`n ≤ 10^5` y"),
+        (
+            "\\begin{tabular}{|l|r|}\n\\hline\nName & $n$ \\\\ \\hline\n\\textbf{a} & 1 \\& 2 \\\\\n"
+            "\\end{tabular}after",
+            "| Name | `n` |\n| --- | --- |\n| **a** | 1 & 2 |\n\nafter",
+        ),
         ("a\\footnote{b} \\noindent c", "a (b) c"),
         ("\\documentclass{x}\\begin{document}in\\end{document}out", "in"),
     ],
@@ -48,17 +55,29 @@ def test_a_macro(latex, markdown):
 def test_what_is_not_understood_is_named_and_its_text_kept():
     result = to_markdown(
         "\\problemname{A \\emph{name}} \\weird{kept} \\includegraphics[width=1cm]{cat.png} "
-        "\\begin{tabular}{l|r} 1 & 2 \\end{tabular}"
+        "\\begin{tikzpicture} 1 & 2 \\end{tikzpicture} \\newcommand{\\two}[1]{#1}"
     )
 
     assert result.title == "A *name*"
-    assert result.unknown == {"\\weird", "\\includegraphics", "\\begin{tabular}"}
-    assert result.markdown.split() == ["kept", "1", "|", "2"]
+    assert result.unknown == {
+        "\\weird", "\\includegraphics", "\\begin{tikzpicture}", "\\newcommand", "\\two",
+    }  # fmt: skip
+    assert result.markdown.split()[:4] == ["kept", "1", "|", "2"]
+
+
+def test_macros_that_make_each_other_longer_are_bounded():
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    chain = "".join(f"\\def\\x{one}{{\\x{other} \\x{other} }}" for one, other in pairwise(letters))
+    started = time.process_time()
+
+    to_markdown(f"{chain}\\def\\y{{\\y \\y}}\\xa \\y")
+
+    assert time.process_time() - started < 3
 
 
 @given(st.lists(st.sampled_from([
     "\\", "{", "}", "$", "%", "\n", "a", "_", "[", "]", "\\begin{itemize}", "\\end{itemize}", "\\item",
-    "\\textbf", "\\frac", "\\verb|", "\\(", "\\)", "``", "\\problemname", "\\href", "\0", "~", "&",
+    "\\textbf", "\\frac", "\\verb|", "\\(", "\\)", "``", "\\problemname", "\\href", "\\begin{tabular}", "\\end{tabular}", "\\def", "\\a", "\0", "~", "&",
 ])).map("".join))  # fmt: skip
 def test_no_text_whatever_raises(latex):
     to_html(to_markdown(latex).markdown)
