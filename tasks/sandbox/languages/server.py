@@ -161,7 +161,8 @@ def _warm_up() -> None:
 def _put(path: str, source: int) -> None:
     target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     while chunk := os.read(source, 1 << 16):
-        os.write(target, chunk)
+        while chunk:
+            chunk = chunk[os.write(target, chunk) :]
     os.close(source)
     os.close(target)
 
