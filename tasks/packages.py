@@ -91,6 +91,7 @@ class Package:
     tests: tuple[TestCase, ...]
     submissions: tuple[Submission, ...]
     checksum: str
+    equivalent_mutants: tuple[str, ...] = ()
 
     @property
     def spec(self) -> TaskSpec:
@@ -177,6 +178,7 @@ def parse(folder: Path) -> Package:
         tests=read_tests(folder / "tests.json", kind),
         submissions=_submissions(folder / "submissions", languages),
         checksum=digest(folder),
+        equivalent_mutants=_equivalent(manifest.table("mutation", default={})),
     )
     manifest.close()
     check_expected(folder, package.spec)
@@ -273,6 +275,15 @@ def _hints(manifest: Table) -> tuple[dict[str, str], ...]:
     if len(tables) != HINTS:
         manifest.refuse_key("hints", _("there must be exactly %(count)d") % {"count": HINTS})
     return tuple(_translations(table, max_length=2000) for table in tables)
+
+
+def _equivalent(table: Table) -> tuple[str, ...]:
+    """Names of mutants of the references that no test can tell from the reference itself."""
+    names = table.take("equivalent", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        table.refuse_key("equivalent", _("must be a list of names of mutants"))
+    table.close()
+    return tuple(names)
 
 
 def _limits(table: Table) -> Limits:
