@@ -14,7 +14,25 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from tasks.enums import AssignmentState, CloseReason, Kind, Origin, ProgramRole, Verdict
+from tasks.proofs import AttemptRejudge, Rejudge, Verification
 from tasks.spec import VALIDATOR, Limits, TaskSpec, TestCase, TestGroup, Validator
+
+__all__ = [
+    "Assignment",
+    "AssignmentMove",
+    "Attempt",
+    "AttemptRejudge",
+    "CodeRun",
+    "CodingTask",
+    "Draft",
+    "Evaluation",
+    "Progress",
+    "Rejudge",
+    "TaskProgram",
+    "TaskTest",
+    "TaskTranslation",
+    "Verification",
+]
 
 
 class TaskQuerySet(models.QuerySet["CodingTask"]):
@@ -70,6 +88,12 @@ class CodingTask(models.Model):
         help_text=_("Only active tasks are given in interviews."),
     )
     checksum = models.CharField(max_length=64, blank=True, editable=False)
+    equivalent_mutants = models.JSONField(
+        _("equivalent mutants"),
+        default=list,
+        blank=True,
+        help_text=_("Mutants of the references that no test can tell from them."),
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
 

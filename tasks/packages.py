@@ -51,6 +51,7 @@ _COPIED = (
     "checker",
     "checker_options",
     "checksum",
+    "equivalent_mutants",
 )
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

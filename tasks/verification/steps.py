@@ -130,7 +130,8 @@ def _part(
 ) -> Judgement:
     """Some of the tests alone, under another time limit perhaps."""
     limits = replace(spec.limits, time_s=time_s) if time_s else spec.limits
-    part = replace(spec, tests=tuple(tests), limits=limits)
+    alone = tuple(replace(test, group="") for test in tests)
+    part = replace(spec, tests=alone, groups=(), limits=limits)
     return judge(part, language=program.language, source=program.source)
 
 

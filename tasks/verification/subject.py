@@ -31,7 +31,7 @@ class Subject:
     def of(cls, package: Package) -> Subject:
         programs = tuple(
             Program(
-                one.path.relative_to(package.folder).as_posix(),
+                one.name,
                 one.language,
                 one.source,
                 str(one.expected),

@@ -104,7 +104,7 @@ class Command(BaseCommand):
     def tell(self, package: Package, found: Report) -> None:
         """What was found out about one task: faults and warnings, and the figures when asked."""
         for surprise in found.surprises:
-            self.complain(f"{package.folder}/{surprise}")
+            self.complain(f"{package.folder}/submissions/{surprise}")
         for fault in found.faults[len(found.surprises) :]:
             self.complain(f"{package.folder}: {fault}")
         for finding in found.limits:
