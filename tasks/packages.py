@@ -4,10 +4,13 @@
     statement.en.md, statement.ru.md
     starter/python.py, starter/javascript.js
     tests.json                      2-3 visible tests first, then at least 6 hidden ones
+    validator.py                    judges outputs, where the checker is `validator`
     submissions/<VERDICT>/*         programs and the verdict that each must get
 
 `parse` reads one folder and refuses it with the file at fault and a reason; nothing is guessed.
-`store` writes what was parsed to the database.
+A package that was imported (`origin`) may have one language only, no hints, no starter code, and
+as many tests as it came with. `store` writes what was parsed to the database; other formats become
+a `Package` in `importing`.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -26,16 +29,22 @@ from django.db.models import JSONNull
 from django.utils.translation import gettext as _
 
 from tasks import checkers
-from tasks.enums import Kind, ProgramRole, Verdict
+from tasks.enums import Kind, Origin, ProgramRole
 from tasks.manifest import PackageError, Table, read_manifest, read_text
 from tasks.models import CodingTask, TaskProgram, TaskTest, TaskTranslation
-from tasks.package_tests import check_expected, read_tests
-from tasks.spec import Limits, TaskSpec, TestCase
+from tasks.package_programs import (
+    SUFFIXES,
+    Submission,
+    read_starter,
+    read_submissions,
+    read_validator,
+)
+from tasks.package_tests import IMPORTED, OWN, check_expected, read_groups, read_tests
+from tasks.spec import VALIDATOR, Limits, TaskSpec, TestCase, TestGroup, Validator
 
 BANK = Path(__file__).resolve().parent / "bank"
 MANIFEST = "task.toml"
 LOCALES = ("en", "ru")
-SUFFIXES = {"python": ".py", "javascript": ".js"}
 FORMAT = 2
 KINDS = ("stdio", "function")
 HINTS = 3
@@ -50,33 +59,21 @@ _COPIED = (
     "starter",
     "checker",
     "checker_options",
+    "origin",
+    "credits",
     "checksum",
     "equivalent_mutants",
 )
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+LOCALE = re.compile(r"[a-z]{2}(-[A-Z]{2})?")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A program of the package and the verdict that the judge must give it."""
-
-    expected: Verdict
-    language: str
-    path: Path
-    source: str
-
-    @property
-    def name(self) -> str:
-        """What the database calls it: the folder's verdict and the file."""
-        return f"{self.expected}/{self.path.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
     """A whole, valid package. `difficulty` and `discrimination` are b and a of the 2PL model;
     `time_limit_s` is what the candidate has for the task, in seconds; texts are keyed by locale,
-    `starter` by language."""
+    `starter` by language. `notes` say what an importer has left out."""
 
     folder: Path
     slug: str
@@ -97,6 +94,11 @@ class Package:
     tests: tuple[TestCase, ...]
     submissions: tuple[Submission, ...]
     checksum: str
+    groups: tuple[TestGroup, ...] = ()
+    validator: Validator | None = None
+    origin: Origin = Origin.NEUROGAME
+    credits: str = ""
+    notes: tuple[str, ...] = ()
     equivalent_mutants: tuple[str, ...] = ()
 
     @property
@@ -110,6 +112,8 @@ class Package:
             checker=self.checker,
             checker_options=dict(self.checker_options),
             tests=self.tests,
+            groups=self.groups,
+            validator=self.validator,
         )
 
 
@@ -162,6 +166,11 @@ def parse(folder: Path) -> Package:
     elif entry := manifest.take("entry", ""):
         manifest.refuse(_("entry is for the kind function only"))
     languages = manifest.choices("languages", tuple(SUFFIXES))
+    origin = Origin(manifest.choice("origin", Origin.values, default=Origin.NEUROGAME))
+    own = origin == Origin.NEUROGAME
+    locales = LOCALES if own else _locales(folder)
+    checker = manifest.choice("checker", (*checkers.CHECKERS, VALIDATOR), default=checkers.DEFAULT)
+    tests = read_tests(folder / "tests.json", kind, OWN if own else IMPORTED)
     package = Package(
         folder=folder,
         slug=slug,
@@ -172,17 +181,21 @@ def parse(folder: Path) -> Package:
         discrimination=manifest.number("discrimination", 0.6, 2.0),
         time_limit_s=manifest.integer("time_limit_s", 60, 4 * 3600),
         languages=languages,
-        checker=manifest.choice("checker", checkers.CHECKERS, default=checkers.DEFAULT),
+        checker=checker,
         checker_options=manifest.table("checker_options", default={}).rest(),
         limits=_limits(manifest.table("limits", default={})),
-        titles=_translations(manifest.table("title"), max_length=200),
+        titles=_translations(manifest.table("title"), locales, max_length=200),
         statements={
-            locale: read_text(folder / f"statement.{locale}.md", filled=True) for locale in LOCALES
+            locale: read_text(folder / f"statement.{locale}.md", filled=True) for locale in locales
         },
-        hints=_hints(manifest),
-        starter=_starter(folder / "starter", languages),
-        tests=read_tests(folder / "tests.json", kind),
-        submissions=_submissions(folder / "submissions", languages),
+        hints=_hints(manifest, locales, own=own),
+        starter=read_starter(folder / "starter", languages, own=own),
+        tests=tests,
+        groups=read_groups(manifest, tests),
+        validator=read_validator(manifest, folder, kind, checker),
+        submissions=read_submissions(folder / "submissions", languages, own=own),
+        origin=origin,
+        credits=manifest.text("credits", max_length=2000, default=""),
         checksum=digest(folder),
         equivalent_mutants=_equivalent(manifest.table("mutation", default={})),
     )
@@ -216,6 +229,7 @@ def store(package: Package) -> tuple[CodingTask, Stored]:
     task.cpu_s = package.limits.time_s
     task.memory_mb = package.limits.memory_mb
     task.output_kb = package.limits.output_kb
+    task.groups = [group.to_dict() for group in package.groups]
     task.save()
     task.translations.all().delete()
     TaskTranslation.objects.bulk_create(
@@ -226,7 +240,7 @@ def store(package: Package) -> tuple[CodingTask, Stored]:
             statement=package.statements[locale],
             hints=[hint[locale] for hint in package.hints],
         )
-        for locale in LOCALES
+        for locale in package.titles
     )
     task.tests.all().delete()
     TaskTest.objects.bulk_create(
@@ -238,61 +252,86 @@ def store(package: Package) -> tuple[CodingTask, Stored]:
             stdin=test.stdin,
             args=test.args,
             expected=JSONNull() if test.expected is None else test.expected,
+            group=test.group,
         )
         for order, test in enumerate(package.tests, start=1)
     )
     task.programs.all().delete()
-    TaskProgram.objects.bulk_create(
-        TaskProgram(
-            task=task,
-            role=ProgramRole.SUBMISSION,
-            name=submission.name,
-            language=submission.language,
-            expected=submission.expected,
-            source=submission.source,
-        )
-        for submission in package.submissions
-    )
+    TaskProgram.objects.bulk_create(TaskProgram(task=task, **row) for row in _programs(package))
     return task, Stored.CHANGED if found else Stored.CREATED
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What `load` did: how many packages went which way, and those that were refused."""
+    """What `load` did: how many packages went which way, those that were refused, and what was left
+    out of those that were not."""
 
     stored: Counter[Stored]
     rejected: tuple[PackageError, ...]
+    notes: tuple[tuple[Path, str], ...]
 
 
-def load(folders: Iterable[Path]) -> Loaded:
-    """Parse and store each folder; a package that is refused changes nothing and stops nobody."""
+def load(found: Iterable[Any], read: Callable[[Any], Package] = parse) -> Loaded:
+    """Read and store each package; one that is refused changes nothing and stops nobody."""
     stored: Counter[Stored] = Counter()
     rejected: list[PackageError] = []
+    notes: list[tuple[Path, str]] = []
     seen: set[str] = set()
-    for folder in folders:
+    for each in found:
         try:
-            package = parse(folder)
+            package = read(each)
             if package.slug in seen:
-                raise PackageError(folder, _("another package has the same slug"))
+                raise PackageError(package.folder, _("another package has the same slug"))
             seen.add(package.slug)
         except PackageError as error:
             rejected.append(error)
             continue
         stored[store(package)[1]] += 1
-    return Loaded(stored, tuple(rejected))
+        notes += [(package.folder, note) for note in package.notes]
+    return Loaded(stored, tuple(rejected), tuple(notes))
 
 
-def _translations(table: Table, *, max_length: int) -> dict[str, str]:
-    texts = {locale: table.text(locale, max_length=max_length) for locale in LOCALES}
+def _programs(package: Package) -> Iterator[dict[str, Any]]:
+    """The rows of the package's programs."""
+    for submission in package.submissions:
+        yield {
+            "role": ProgramRole.SUBMISSION,
+            "name": submission.name,
+            "language": submission.language,
+            "expected": submission.expected,
+            "source": submission.source,
+        }
+    if validator := package.validator:
+        yield {
+            "role": ProgramRole.VALIDATOR,
+            "name": f"{VALIDATOR}{SUFFIXES[validator.language]}",
+            "language": validator.language,
+            "source": validator.source,
+            "arguments": list(validator.arguments),
+        }
+
+
+def _locales(folder: Path) -> tuple[str, ...]:
+    """The languages that an imported package has its statement in, English first."""
+    found = {path.name.split(".")[1] for path in folder.glob("statement.*.md")}
+    if unknown := sorted(locale for locale in found if not LOCALE.fullmatch(locale)):
+        raise PackageError(folder / f"statement.{unknown[0]}.md", _("is in no known language"))
+    if not found:
+        raise PackageError(folder / "statement.en.md", _("is missing"))
+    return tuple(sorted(found, key=lambda locale: (locale != "en", locale)))
+
+
+def _translations(table: Table, locales: Iterable[str], *, max_length: int) -> dict[str, str]:
+    texts = {locale: table.text(locale, max_length=max_length) for locale in locales}
     table.close()
     return texts
 
 
-def _hints(manifest: Table) -> tuple[dict[str, str], ...]:
-    tables = manifest.tables("hints")
-    if len(tables) != HINTS:
+def _hints(manifest: Table, locales: Iterable[str], *, own: bool) -> tuple[dict[str, str], ...]:
+    tables = manifest.tables("hints") if own else manifest.tables("hints", default=[])
+    if len(tables) != HINTS and (own or tables):
         manifest.refuse_key("hints", _("there must be exactly %(count)d") % {"count": HINTS})
-    return tuple(_translations(table, max_length=2000) for table in tables)
+    return tuple(_translations(table, locales, max_length=2000) for table in tables)
 
 
 def _equivalent(table: Table) -> tuple[str, ...]:
@@ -313,40 +352,3 @@ def _limits(table: Table) -> Limits:
     )
     table.close()
     return limits
-
-
-def _starter(folder: Path, languages: tuple[str, ...]) -> dict[str, str]:
-    return {
-        language: read_text(folder / f"{language}{SUFFIXES[language]}") for language in languages
-    }
-
-
-def _submissions(folder: Path, languages: tuple[str, ...]) -> tuple[Submission, ...]:
-    """Every program of the package; each language has a right one in `AC`, and `WA` is not empty."""
-    if not folder.is_dir():
-        raise PackageError(folder, _("is missing"))
-    by_suffix = {SUFFIXES[language]: language for language in languages}
-    found: list[Submission] = []
-    for group in sorted(folder.iterdir()):
-        if not group.is_dir() or group.name not in Verdict.values:
-            raise PackageError(
-                group,
-                _("must be a folder named after a verdict: %(names)s")
-                % {"names": ", ".join(Verdict.values)},
-            )
-        for path in sorted(group.iterdir()):
-            if path.name == "__pycache__":
-                continue
-            if not (language := by_suffix.get(path.suffix)):
-                raise PackageError(path, _("is in no language of this task"))
-            source = read_text(path, filled=True)
-            found.append(Submission(Verdict(group.name), language, path, source))
-    for language in languages:
-        if not any(s.expected == Verdict.AC and s.language == language for s in found):
-            raise PackageError(
-                folder / "AC",
-                _("needs a right solution in %(language)s") % {"language": language},
-            )
-    if not any(s.expected == Verdict.WA for s in found):
-        raise PackageError(folder / "WA", _("needs at least one wrong solution"))
-    return tuple(found)

@@ -57,7 +57,8 @@ def carry_on(pk: int, *, seconds: float = slices.SLICE_S) -> bool:
     with slices.held(Rejudge, pk, seconds=seconds) as mine:
         if mine is None:
             return False
-        Rejudge.objects.filter(pk=pk, started_at=None).update(started_at=timezone.now())
+        started = Rejudge.objects.filter(pk=pk, started_at=None)
+        mine.save(**({"started_at": timezone.now()} if started.exists() else {}))
         waiting = AttemptRejudge.objects.filter(rejudge=pk, outcome=Outcome.WAITING)
         for row in waiting.select_related("attempt__assignment__task").order_by("id").iterator():
             if mine.over:
@@ -95,7 +96,8 @@ def record(row: AttemptRejudge, judgement: Judgement) -> bool:
     attempt.save(update_fields=["verdict", "score", "passed", "total", "result", "judged_at"])
     _count_anew(assignment, judgement)
     _close_anew(assignment)
-    assignment.save(update_fields=["best_passed", "total_tests", "close_reason", "closed_at"])
+    counted = ("best_passed", "total_tests", "best_points", "total_points")
+    assignment.save(update_fields=[*counted, "close_reason", "closed_at"])
     flow.update_ability(assignment.session)
     row.new = _values(attempt, assignment)
     row.outcome = Outcome.CHANGED if row.new["verdict"] != row.old["verdict"] else Outcome.SAME
@@ -122,6 +124,17 @@ def _count_anew(assignment: Assignment, judgement: Judgement) -> None:
     counted = assignment.attempts.filter(number__isnull=False)
     assignment.best_passed = counted.aggregate(best=Max("passed"))["best"] or 0
     assignment.total_tests = judgement.total
+    results = counted.values_list("result", flat=True)
+    assignment.best_points = max(map(_points, results), default=0)
+    assignment.total_points = judgement.total_points
+
+
+def _points(result: Any) -> int:
+    """What an attempt earned by groups; 0 for a record of a task without any."""
+    try:
+        return Judgement.from_record(result["judgement"]).points
+    except (ValueError, KeyError, TypeError):
+        return 0
 
 
 def _close_anew(assignment: Assignment) -> None:

@@ -33,16 +33,18 @@ class Held:
     def __init__(self, kind: type[Any], pk: int, token: str, seconds: float) -> None:
         self._row = kind.objects.filter(pk=pk, holder=token)
         self._end = time.monotonic() + seconds
+        self._saved = 0
 
     @property
     def over(self) -> bool:
-        """Whether the slice's time is used up."""
-        return time.monotonic() >= self._end
+        """Whether the slice's time is used up; not before something was done in it."""
+        return self._saved > 1 and time.monotonic() >= self._end
 
     def save(self, **fields: Any) -> None:
         """Write fields and the sign of life. Raises `Lost`."""
         if not self._row.update(heartbeat=timezone.now(), **fields):
             raise Lost
+        self._saved += 1
 
     def release(self) -> None:
         self._row.update(holder="", heartbeat=timezone.now())
