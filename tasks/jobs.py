@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.tasks import task
 
 from neurogame.periodic import periodic
-from tasks import publishing, rejudging, slices
+from tasks import publishing, rejudging, slices, stuck
 from tasks.proofs import Rejudge, Verification
 
 
@@ -35,3 +35,10 @@ def go_on() -> dict[str, int]:
         "verifications": slices.enqueue_again(Verification, verify),
         "rejudgings": slices.enqueue_again(Rejudge, rejudge),
     }
+
+
+@periodic(60)
+@task
+def free_stuck() -> dict[str, int]:
+    """End runs and open tasks that nobody evaluates any more."""
+    return stuck.free()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
 from typing import Any, Self
 
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -230,10 +229,6 @@ class TaskProgram(models.Model):
 class AssignmentQuerySet(models.QuerySet["Assignment"]):
     def open(self) -> Self:
         return self.exclude(state=AssignmentState.CLOSED)
-
-    def lease_expired(self, now: datetime | None = None) -> Self:
-        """Evaluations whose process died: to be evaluated again as the same attempt."""
-        return self.filter(state=AssignmentState.EVALUATING, lease_until__lte=now or timezone.now())
 
 
 class Assignment(models.Model):

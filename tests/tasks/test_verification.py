@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from tasks.packages import digest, parse
+from tasks.packages import BANK, digest, discover, parse
 from tasks.verification import Subject, prove, report, steps
 from tasks.verification.limits import Times, check_limit, write_limit
 from tasks.verification.shipped import record_proofs, shipped
@@ -194,3 +194,13 @@ def test_what_passed_is_recorded_and_what_failed_taken_out(package: Path, tmp_pa
     assert shipped(path) == {"double-it": proof}
     record_proofs([], failed=[parse(package)], path=path, bank=bank)
     assert shipped(path) == {}
+
+
+def test_every_task_of_the_bank_ships_with_its_proof() -> None:
+    """`manage.py verify_tasks --record` writes it; a changed package needs a new one."""
+    proofs = shipped()
+
+    assert {slug: proof["checksum"] for slug, proof in proofs.items()} == {
+        folder.name: digest(folder) for folder in discover([BANK])
+    }
+    assert all(proof["share"] >= 0.8 for proof in proofs.values())
