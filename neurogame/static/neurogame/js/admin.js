@@ -60,4 +60,10 @@ async function follow(place) {
   setTimeout(follow, wait, place);
 }
 
-for (const place of document.querySelectorAll("[data-progress]:not([data-finished])")) follow(place);
+function followAll() {
+  document.querySelectorAll("[data-progress]:not([data-finished])").forEach(follow);
+}
+
+// The script stands in the head of the page.
+if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", followAll);
+else followAll();
