@@ -11,6 +11,7 @@ from tasks.enums import Kind, Verdict
 from tasks.manifest import PackageError, Table, read_text
 from tasks.spec import VALIDATOR, Validator
 
+MAX_NAME = 100
 SUFFIXES = {"python": ".py", "javascript": ".js"}
 
 
@@ -57,6 +58,10 @@ def read_submissions(
                 continue
             if not (language := by_suffix.get(path.suffix)):
                 raise PackageError(path, _("is in no language of this task"))
+            if len(path.name) > MAX_NAME:
+                raise PackageError(
+                    path, _("is longer than %(limit)d characters") % {"limit": MAX_NAME}
+                )
             source = read_text(path, filled=True)
             found.append(Submission(Verdict(group.name), language, path, source))
     for language in languages if own else ():

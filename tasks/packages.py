@@ -45,9 +45,11 @@ from tasks.spec import VALIDATOR, Limits, TaskSpec, TestCase, TestGroup, Validat
 BANK = Path(__file__).resolve().parent / "bank"
 MANIFEST = "task.toml"
 LOCALES = ("en", "ru")
-FORMAT = 2
+FORMAT = 1
 KINDS = ("stdio", "function")
 HINTS = 3
+DIFFICULTIES = (-2.5, 2.5)
+DISCRIMINATIONS = (0.6, 2.0)
 
 _COPIED = (
     "track",
@@ -117,6 +119,26 @@ class Package:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What our tasks have and packages of other formats lack."""
+
+    track: str = "imported"
+    difficulty: float = 0.0
+    discrimination: float = 1.0
+    time_limit_s: int = 900
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(_SLUG, self.track) or len(self.track) > 20:
+            raise ValueError(_("a track is lower-case letters, digits and single dashes"))
+        for value, (low, high) in (
+            (self.difficulty, DIFFICULTIES),
+            (self.discrimination, DISCRIMINATIONS),
+        ):
+            if not low <= value <= high:
+                raise ValueError(_("must be from %(low)s to %(high)s") % {"low": low, "high": high})
+
+
 def discover(paths: Iterable[Path] = ()) -> Iterator[Path]:
     """The package folders at or under `paths` (default: the bank), each once, in the order of names.
 
@@ -177,8 +199,8 @@ def parse(folder: Path) -> Package:
         track=track,
         kind=kind,
         entry=entry,
-        difficulty=manifest.number("difficulty", -2.5, 2.5),
-        discrimination=manifest.number("discrimination", 0.6, 2.0),
+        difficulty=manifest.number("difficulty", *DIFFICULTIES),
+        discrimination=manifest.number("discrimination", *DISCRIMINATIONS),
         time_limit_s=manifest.integer("time_limit_s", 60, 4 * 3600),
         languages=languages,
         checker=checker,
@@ -221,6 +243,8 @@ def store(package: Package) -> tuple[CodingTask, Stored]:
     """
     found = CodingTask.objects.select_for_update().filter(slug=package.slug).first()
     if found and found.checksum == package.checksum:
+        if not found.programs.exists():  # it was stored before programs were
+            _store_programs(found, package)
         return found, Stored.UNCHANGED
     task = found or CodingTask(slug=package.slug)
     for name in _COPIED:
@@ -257,7 +281,7 @@ def store(package: Package) -> tuple[CodingTask, Stored]:
         for order, test in enumerate(package.tests, start=1)
     )
     task.programs.all().delete()
-    TaskProgram.objects.bulk_create(TaskProgram(task=task, **row) for row in _programs(package))
+    _store_programs(task, package)
     return task, Stored.CHANGED if found else Stored.CREATED
 
 
@@ -289,6 +313,10 @@ def load(found: Iterable[Any], read: Callable[[Any], Package] = parse) -> Loaded
         stored[store(package)[1]] += 1
         notes += [(package.folder, note) for note in package.notes]
     return Loaded(stored, tuple(rejected), tuple(notes))
+
+
+def _store_programs(task: CodingTask, package: Package) -> None:
+    TaskProgram.objects.bulk_create(TaskProgram(task=task, **row) for row in _programs(package))
 
 
 def _programs(package: Package) -> Iterator[dict[str, Any]]:

@@ -13,6 +13,7 @@ import time
 import tracemalloc
 import zlib
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 
 import pytest
 from redis import Redis
@@ -28,7 +29,7 @@ from tasks.judge_queue import RqRunner
 from tasks.judging import judge
 from tasks.runners import QueueFull
 from tasks.sandbox.base import Cancelled, SandboxError, SandboxUnavailable
-from tasks.spec import Limits, TaskSpec, TestCase
+from tasks.spec import Limits, TaskSpec, TestCase, Validator
 from tests.tasks.runner_support import ECHO, ROOT, SPIN, eventually, outputs, program
 
 
@@ -198,6 +199,23 @@ def test_a_functions_value_comes_back_over_the_queue(served):
     assert [test.verdict.value for test in judgement.tests] == ["AC"] * len(values)
 
 
+def test_a_validator_judges_over_the_queue_too(served):
+    spec = replace(
+        DOUBLE,
+        checker="validator",
+        validator=Validator(
+            "python",
+            "import sys\nname, answer, _feedback, flag = sys.argv[1:]\n"
+            "right = int(sys.stdin.read()) == 2 * int(open(name).read()) == int(open(answer).read())\n"
+            "sys.exit(42 if right and flag == '-x' else 43)",
+            ("-x",),
+        ),
+    )
+    source = "print(2 * min(int(input()), 100))"
+    judgement = judge(spec, language="python", source=source, evaluate=served.evaluate)
+    assert [test.verdict.value for test in judgement.tests] == ["AC", "WA"]
+
+
 def test_what_waits_in_redis_is_json_without_any_expected_output(unserved, redis):
     caller = ThreadPoolExecutor(1)
     judging = caller.submit(
@@ -220,6 +238,7 @@ def test_what_waits_in_redis_is_json_without_any_expected_output(unserved, redis
         "files",
         "arguments",
     }
+    assert (arguments[0]["files"], arguments[0]["arguments"]) == ([], [])
     assert arguments[0]["inputs"] == ["21\n", "500\n"]
     assert b"print" not in entry[b"description"]
     unserved.shutdown()
