@@ -113,7 +113,7 @@ def settle_all(bank: Path = BANK) -> int:
     known = shipped(bank / "verified.json")
     folders = {folder.name: folder for folder in discover([bank])} if known else {}
     waiting = 0
-    for task in CodingTask.objects.all():
+    for task in CodingTask.objects.prefetch_related("tests"):
         if not (task.active or _is_wanted(task)) or proof_of(task) is not None:
             continue
         folder = folders.get(task.slug)
