@@ -18,29 +18,23 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, IntegrityError, connection, transaction
-from django.db.models import Max, QuerySet
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from neurogame.problems import Problem
 from tasks import flow, leases, signals
 from tasks.enums import AssignmentState, CloseReason, Verdict
+from tasks.in_line import telling
 from tasks.judgement import Judgement
-from tasks.judging import Evaluate, judge, run_once
+from tasks.judging import judge, run_once
 from tasks.models import Assignment, Attempt, CodeRun, Evaluation, Progress
 from tasks.runners import get_runner
-from tasks.sandbox.base import Cancelled, Job, SandboxError, SandboxUnavailable
-from tasks.sandbox.base import Evaluation as Outcome
+from tasks.sandbox.base import Cancelled
 
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.2
-LINE_POLL_S = 0.02
-LINE_POLL_MAX_S = 0.3
-# How long a program may wait for its turn, and run with all its tests, before it counts as lost:
-# far more than the queue's bound and an evaluation's own budget leave to it.
-LINE_MAX_S = 900.0
-RUNNING_MAX_S = 300.0
 BUSY_RETRY_S = 10
 LOST_RUN = timedelta(minutes=3)
 RETRY_AUTOMATIC = timedelta(minutes=5)
@@ -84,7 +78,7 @@ def start_run(
 def _evaluate_run(pk: uuid.UUID) -> None:
     run = CodeRun.objects.select_related("assignment__task").get(pk=pk)
     spec = run.assignment.task.spec()
-    evaluate = _telling(CodeRun.objects.filter(pk=pk))
+    evaluate = telling(CodeRun.objects.filter(pk=pk))
     program: Any = {"language": run.language, "source": run.code, "evaluate": evaluate}
     if run.stdin is None and run.args is None:
         judgement = judge(spec, tests="visible", **program)
@@ -111,29 +105,6 @@ def _lost_seconds(evaluation: Attempt | CodeRun) -> float:
         ).exclude(pk=evaluation.pk)
         since = others.aggregate(last=Max("judged_at"))["last"] or since
     return max(0.0, (timezone.now() - since).total_seconds())
-
-
-def _telling(evaluation: QuerySet[Any]) -> Evaluate:
-    """What runs a sandbox job and marks its record as running when it leaves the line."""
-
-    def evaluate(job: Job, cancelled: Callable[[], bool] | None = None) -> Outcome:
-        future = get_runner().submit(job, cancelled=cancelled)
-        pause, end = LINE_POLL_S, time.monotonic() + LINE_MAX_S
-        while not (future.running() or future.done()):
-            if time.monotonic() >= end and future.cancel():
-                raise SandboxUnavailable(f"nobody ran the program within {LINE_MAX_S:g} s")
-            wait_futures([future], timeout=pause)
-            pause = min(1.5 * pause, LINE_POLL_MAX_S)
-        try:
-            evaluation.filter(progress=Progress.QUEUED).update(progress=Progress.RUNNING)
-        except DatabaseError:  # a word for who waits, no reason to give the evaluation up
-            logger.exception("an evaluation could not be marked as running")
-        wait_futures([future], timeout=RUNNING_MAX_S)
-        if not future.done():  # its slot may hang, but the candidate is owed an answer
-            raise SandboxError(f"the sandbox gave no answer within {RUNNING_MAX_S:g} s")
-        return future.result()
-
-    return evaluate
 
 
 def _store(evaluation: Evaluation, judgement: Judgement) -> None:
@@ -232,7 +203,7 @@ def _evaluate_attempt(pk: uuid.UUID, token: str) -> None:
         attempt.assignment.task.spec(),
         language=attempt.language,
         source=attempt.code,
-        evaluate=_telling(Attempt.objects.filter(pk=pk)),
+        evaluate=telling(Attempt.objects.filter(pk=pk)),
     )
     record_attempt(pk, judgement, token=token)
 

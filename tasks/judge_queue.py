@@ -22,7 +22,7 @@ from uuid import uuid4
 
 from redis import Redis, RedisError
 from redis.exceptions import InvalidResponse
-from rq import Queue, SimpleWorker, get_current_job, worker_registration
+from rq import Queue, get_current_job
 from rq.job import Job as RqJob
 from rq.serializers import JSONSerializer
 from rq.worker import Worker
@@ -46,8 +46,6 @@ RECHECK = 1.0
 PATIENCE = 10.0
 SIGN_EVERY = 0.5
 SIGN_TTL = 5
-WORKER_TTL = 30
-RESTART_PAUSE = 1.0
 # Bytes of an answer besides what the programs wrote, and of each run's besides its output; a
 # character of output may take six as JSON.
 ANSWER_BYTES = 256 * 1024
@@ -349,50 +347,6 @@ def execute(data: dict[str, Any]) -> dict[str, Any]:
         reason = f"{type(error).__name__}: {error}"
         return {"unavailable": isinstance(error, SandboxUnavailable), "reason": reason}
     return {"evaluation": evaluation.to_dict()}
-
-
-def serve(url: str) -> None:
-    """Serve the judge's queue in this process until SIGTERM or SIGINT, one job at a time.
-
-    In this process and thread rather than in a fork for each job: what the sandbox has prepared is
-    used again, and the thread that starts a sandbox outlives it. Raises RedisError when Redis
-    cannot be reached at the start.
-    """
-    connection = connect(url)
-    connection.ping()
-    stopping = threading.Event()
-    while not stopping.is_set():
-        worker = HostWorker(
-            [QUEUE],
-            connection=connection,
-            serializer=JSONSerializer,
-            job_class=JudgeJob,
-            log_job_description=False,
-            default_result_ttl=RESULT_TTL,
-            worker_ttl=WORKER_TTL,
-        )
-        worker.stopping = stopping
-        try:
-            worker.work(logging_level="WARNING")
-        except RedisError as error:
-            logger.warning("the judge's queue cannot be reached: %s", error)
-        stopping.wait(RESTART_PAUSE)
-
-
-class HostWorker(SimpleWorker):
-    """RQ's worker, which a Redis that was started anew gets to know again."""
-
-    stopping: threading.Event
-
-    def request_stop(self, signum: int, frame: Any) -> None:
-        self.stopping.set()
-        super().request_stop(signum, frame)
-
-    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
-        super().heartbeat(timeout, pipeline)
-        if pipeline is None and not self.connection.hexists(self.key, "birth"):
-            self.connection.hset(self.key, mapping=self.serialize())
-            worker_registration.register(self)
 
 
 def connect(url: str) -> Redis:

@@ -13,14 +13,14 @@ from typing import Any
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from tasks import evaluation, flow, leases
+from tasks import evaluation, flow, in_line, leases
 from tasks.enums import AssignmentState
 from tasks.models import Assignment, Attempt, CodeRun, Progress
 
 # Longer than a check takes that had to wait for its turn on a busy day.
 LATE = timedelta(minutes=2)
 # Longer than waiting in line and running may take together.
-GONE = timedelta(seconds=evaluation.LINE_MAX_S + evaluation.RUNNING_MAX_S) + timedelta(minutes=5)
+GONE = timedelta(seconds=in_line.LINE_MAX_S + in_line.RUNNING_MAX_S) + timedelta(minutes=5)
 
 
 def late(rows: QuerySet[Any], now: datetime | None = None) -> QuerySet[Any]:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from django.utils import timezone
 
-from tasks import evaluation, jobs, leases, stuck
+from tasks import evaluation, in_line, jobs, leases, stuck
 from tasks.judging import judge
 from tasks.models import Assignment, AssignmentMove, Attempt, CodeRun
 from tasks.runners import QueueFull, Runner, ThreadRunner
@@ -250,11 +250,11 @@ class Stalled(Runner):
 @pytest.mark.django_db
 @pytest.mark.parametrize(("started", "says"), [(True, "gave no answer"), (False, "nobody ran")])
 def test_a_runner_that_never_answers_ends_as_an_internal_error(monkeypatch, started, says):
-    monkeypatch.setattr(evaluation, "get_runner", lambda: Stalled(started=started))
-    monkeypatch.setattr(evaluation, "LINE_MAX_S", 0.05)
-    monkeypatch.setattr(evaluation, "RUNNING_MAX_S", 0.05)
+    monkeypatch.setattr(in_line, "get_runner", lambda: Stalled(started=started))
+    monkeypatch.setattr(in_line, "LINE_MAX_S", 0.05)
+    monkeypatch.setattr(in_line, "RUNNING_MAX_S", 0.05)
     row = attempt(progress="queued")
-    evaluate = evaluation._telling(Attempt.objects.filter(pk=row.pk))
+    evaluate = in_line.telling(Attempt.objects.filter(pk=row.pk))
     judgement = judge(row.assignment.task.spec(), language="python", source="", evaluate=evaluate)
     assert judgement.verdict == "IE"
     assert says in judgement.operator_detail

@@ -47,10 +47,17 @@ def test_tests_that_kill_every_mutant_prove_the_task(package: Path) -> None:
     assert found.inferred_s == 1.0
 
 
-def test_tests_that_let_mutants_pass_do_not(package: Path) -> None:
-    """No hidden test is over a hundred, so nobody notices what happens there."""
-    write(package, "submissions/AC/reference.py", CLAMP)
-    found = proven(package)
+@pytest.fixture(scope="module")
+def clamped(tmp_path_factory) -> tuple[Subject, dict]:
+    """A reference that does something else over a hundred, where no hidden test is; its proof."""
+    folder = make_package(tmp_path_factory.mktemp("clamped") / "double-it")
+    write(folder, "submissions/AC/reference.py", CLAMP)
+    subject = Subject.of(parse(folder))
+    return subject, prove(subject, workers=2)
+
+
+def test_tests_that_let_mutants_pass_do_not(clamped) -> None:
+    found = report(*clamped)
 
     alive = [line.partition("line ")[2] for line in found.alive]
     assert alive == [
@@ -67,23 +74,25 @@ def test_tests_that_let_mutants_pass_do_not(package: Path) -> None:
 
 
 def test_a_visible_test_kills_nothing(package: Path) -> None:
-    write(package, "submissions/AC/reference.py", CLAMP)
-    rewrite_tests(lambda tests: tests[1].update(stdin="101\n", expected="200\n"))(package)
+    write(package, "submissions/AC/reference.py", "n = int(input())\nprint(2 * n + (n > 100))\n")
+    rewrite_tests(lambda tests: tests[1].update(stdin="101\n", expected="203\n"))(package)
 
-    assert len(proven(package).alive) == 6
+    alive = proven(package).alive
+    assert len(alive) == 4
+    assert all("n > 100" in one for one in alive)
 
 
-def test_a_mutant_that_is_said_to_be_equivalent_is_not_judged(package: Path) -> None:
-    write(package, "submissions/AC/reference.py", CLAMP)
-    before = proven(package)
+def test_a_mutant_that_is_said_to_be_equivalent_is_not_counted(package: Path, clamped) -> None:
+    subject, record = clamped
+    before = report(subject, record)
     name = before.alive[0].partition(" ")[0]
-    write(
-        package,
-        "task.toml",
-        (package / "task.toml").read_text() + f'\n[mutation]\nequivalent = ["{name}"]\n',
-    )
-    after = proven(package)
+    write(package, "submissions/AC/reference.py", CLAMP)
+    text = (package / "task.toml").read_text()
+    write(package, "task.toml", text + f'\n[mutation]\nequivalent = ["{name}"]\n')
+    other = Subject.of(parse(package))
+    after = report(other, record)
 
+    assert len(steps(other)) == len(steps(subject)) - 1
     assert (after.killed, after.born) == (before.killed, before.born - 1)
     assert after.alive == before.alive[1:]
 
@@ -174,11 +183,13 @@ def test_the_command_writes_limits_and_says_shares(
 def test_the_command_fails_for_a_task_under_the_least_share(
     package: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write(package, "submissions/AC/reference.py", CLAMP)
+    write(
+        package, "submissions/AC/reference.py", "n = int(input())\nprint(2 * n if n < 9 else 0)\n"
+    )
     with pytest.raises(CommandError, match="2 programs, 1 surprises"):
         call_command("verify_tasks", package, mutants=40)
 
-    assert "if n > 100: -> if n > 101:" in capsys.readouterr().err
+    assert "if n < 9" in capsys.readouterr().err
 
 
 def test_what_passed_is_recorded_and_what_failed_taken_out(package: Path, tmp_path: Path) -> None:
