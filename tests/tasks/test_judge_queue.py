@@ -27,8 +27,8 @@ from rq.serializers import JSONSerializer
 from tasks.enums import Verdict
 from tasks.judge_queue import RqRunner
 from tasks.judging import judge
-from tasks.sandbox import installed_versions
 from tasks.runners import QueueFull
+from tasks.sandbox import installed_versions
 from tasks.sandbox.base import Cancelled, SandboxError, SandboxUnavailable
 from tasks.spec import Limits, TaskSpec, TestCase, Validator
 from tests.tasks.runner_support import ECHO, ROOT, SPIN, eventually, outputs, program
