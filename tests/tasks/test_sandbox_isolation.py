@@ -72,7 +72,7 @@ def test_evaluation_in_a_thread_that_ends_soon():
 
 
 def own_groups():
-    return list(Path("/sys/fs/cgroup").rglob(f"neurogame-{os.getpid()}-*"))
+    return set(Path("/sys/fs/cgroup").rglob(f"neurogame-{os.getpid()}-*"))
 
 
 def holdings():
@@ -105,13 +105,13 @@ def holdings():
 )  # fmt: skip
 def test_nothing_is_left_over(mode, source):
     evaluate("print(1)", mode=mode)
-    before = holdings()
+    before, groups = holdings(), own_groups()  # judging threads keep a sandbox ready
     mark = marker()
     limits = Limits(time_s=0.4, memory_mb=64, output_kb=4)
     evaluate(marked(mark, source), mode=mode, limits=limits)
     assert holdings() == before
     assert processes_named(mark) == []
-    assert own_groups() == []
+    assert own_groups() == groups
 
 
 def test_groups_of_a_killed_server_are_swept():
@@ -121,8 +121,9 @@ def test_groups_of_a_killed_server_are_swept():
         return
     dead = subprocess.Popen(["true"])
     dead.wait()
+    others = own_groups()
     meter = hierarchy.group(memory_mb=64)
-    (*_, directory) = own_groups()
+    directory, *_ = own_groups() - others
     stale = directory.with_name(f"neurogame-{dead.pid}-0")
     stale.mkdir()
     try:
@@ -131,7 +132,7 @@ def test_groups_of_a_killed_server_are_swept():
         assert directory.exists()
     finally:
         meter.close()
-    assert own_groups() == []
+    assert own_groups() == others
 
 
 SERVER = """
