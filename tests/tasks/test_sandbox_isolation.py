@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import tasks
+from tasks import runners
 from tasks.sandbox import cgroups, process, rootfs
 from tasks.sandbox.base import SandboxError, SandboxUnavailable, Status
 from tasks.sandbox.launch import Command
@@ -71,6 +72,14 @@ def test_evaluation_in_a_thread_that_ends_soon():
     assert found[0].stdout == "1\n"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _no_judging_threads():
+    """Those of earlier tests keep a sandbox ready each, and start it whenever they are done."""
+    if runners._make_runner.cache_info().currsize:
+        runners.get_runner().shutdown()
+        runners._make_runner.cache_clear()
+
+
 def own_groups():
     return set(Path("/sys/fs/cgroup").rglob(f"neurogame-{os.getpid()}-*"))
 
@@ -105,7 +114,7 @@ def holdings():
 )  # fmt: skip
 def test_nothing_is_left_over(mode, source):
     evaluate("print(1)", mode=mode)
-    before, groups = holdings(), own_groups()  # judging threads keep a sandbox ready
+    before, groups = holdings(), own_groups()
     mark = marker()
     limits = Limits(time_s=0.4, memory_mb=64, output_kb=4)
     evaluate(marked(mark, source), mode=mode, limits=limits)
