@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -15,7 +19,9 @@ from tasks import jobs, publishing, slices
 from tasks.models import CodingTask, TaskTest, Verification
 from tasks.packages import BANK, discover, load, parse, store
 from tasks.verification import Subject
-from tests.tasks.package_support import make_package, rewrite_tests
+from tests.interviews.test_chat_process import ROOT, Server
+from tests.tasks.package_support import make_package, rewrite_tests, write
+from tests.tasks.runner_support import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -137,7 +143,7 @@ def test_a_lost_proof_is_taken_up_again(task):
     asked = publishing.settle(task)
     publishing.carry_on(asked.pk, seconds=0)
     DBTaskResult.objects.all().delete()
-    Verification.objects.update(holder="dead", heartbeat=timezone.now())
+    Verification.objects.update(holder="elsewhere:1:dead", heartbeat=timezone.now())
 
     assert jobs.go_on.call() == {"verifications": 0, "rejudgings": 0}
     Verification.objects.update(heartbeat=timezone.now() - slices.SILENT - timedelta(seconds=1))
@@ -148,12 +154,48 @@ def test_a_lost_proof_is_taken_up_again(task):
     assert (reloaded(asked).state, reloaded(task).active) == ("passed", True)
 
 
+def test_a_killed_worker_leaves_its_proof_to_the_next(tmp_path):
+    """Real processes: the first is killed in the middle, the second finds and finishes it."""
+    server = Server(tmp_path)
+    server.manage("migrate", "-v0")
+    package = make_package(tmp_path / "double-it")
+    slow = "import time\nn = int(input())\ntime.sleep(0.1)\nprint(2 * n)\n"
+    write(package, "submissions/AC/reference.py", slow)
+    server.manage("load_tasks", "-v0", str(package))
+
+    def row():
+        with closing(sqlite3.connect(tmp_path / "chat.sqlite3", timeout=10)) as database:
+            fields = "done, total, state, active"
+            joined = "tasks_verification JOIN tasks_codingtask ON task_id = tasks_codingtask.id"
+            return database.execute(f"SELECT {fields} FROM {joined}").fetchone()
+
+    def started():
+        command = [sys.executable, "manage.py", "worker"]
+        return subprocess.Popen(
+            command, cwd=ROOT, env=server.environment, stderr=subprocess.DEVNULL
+        )
+
+    first = started()
+    eventually(lambda: row()[0] >= 2, "some of it is done", 60)
+    first.kill()
+    first.wait()
+    done, total, state, active = row()
+    assert (done < total, state, active) == (True, "running", 0)
+    second = started()
+    try:
+        eventually(lambda: row()[2:] == ("passed", 1), "it is finished", 60)
+    finally:
+        second.terminate()
+        second.wait(30)
+    assert row()[0] == total
+
+
 def test_a_slice_that_lost_its_work_writes_nothing(task):
     asked = publishing.settle(task)
     with slices.held(Verification, asked.pk) as mine:
-        Verification.objects.update(holder="another")
+        Verification.objects.update(holder="elsewhere:1:another")
         mine.save(done=99)
-    assert (reloaded(asked).done, asked.holder) == (0, "another")
+    assert (reloaded(asked).done, asked.holder) == (0, "elsewhere:1:another")
 
 
 def test_a_judge_that_fails_is_asked_again_and_then_given_up(task, settings):

@@ -55,6 +55,7 @@ class Command(BaseCommand):
         folders = _folders(options["paths"], options["slug"])
         mutants = PER_REFERENCE if options["record"] else options["mutants"]
         self.quiet, self.detailed = options["verbosity"] == 0, options["verbosity"] > 1
+        self.figures = self.detailed or (not self.quiet and bool(mutants))
         packages, bad = self.parsed(folders)
         subjects = [(package, Subject.of(package)) for package in packages]
         total = sum(len(steps(subject, per_reference=mutants)) for _one, subject in subjects)
@@ -112,7 +113,7 @@ class Command(BaseCommand):
         if self.detailed or found.faults:
             for mutant in found.alive:
                 self.complain(f"{package.folder}: alive: {mutant}", self.style.WARNING)
-        if self.detailed:
+        if self.figures:
             times = "; ".join(f"{language} {one}" for language, one in found.times.items())
             share = "" if found.share is None else f" {100 * found.share:.0f} %"
             limit = "" if found.inferred_s is None else f" -> {found.inferred_s:g} s"
