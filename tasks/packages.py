@@ -240,8 +240,14 @@ def store(package: Package) -> tuple[CodingTask, Stored]:
 
     The slug identifies the task. A task whose stored checksum is the package's is left alone, so
     that what an operator has changed in the admin since then stays; `active` is never touched.
+    Raises `PackageError` when the slug is that of a task of another format, another task therefore.
     """
     found = CodingTask.objects.select_for_update().filter(slug=package.slug).first()
+    if found and found.origin != package.origin:
+        raise PackageError(
+            package.folder,
+            _("a task of another format has the slug %(slug)s") % {"slug": package.slug},
+        )
     if found and found.checksum == package.checksum:
         if not found.programs.exists():  # it was stored before programs were
             _store_programs(found, package)
@@ -307,10 +313,10 @@ def load(found: Iterable[Any], read: Callable[[Any], Package] = parse) -> Loaded
             if package.slug in seen:
                 raise PackageError(package.folder, _("another package has the same slug"))
             seen.add(package.slug)
+            stored[store(package)[1]] += 1
         except PackageError as error:
             rejected.append(error)
             continue
-        stored[store(package)[1]] += 1
         notes += [(package.folder, note) for note in package.notes]
     return Loaded(stored, tuple(rejected), tuple(notes))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -71,11 +72,23 @@ def open_problem(folder: Path) -> Problem:
     return problem
 
 
+class _Loader(yaml.SafeLoader):
+    """Plain YAML without aliases: a few of them, nested, stand for more than a machine holds."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not read")
+        return super().compose_node(parent, index)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file; an empty file is an empty one. Raises `PackageError`."""
     try:
-        value = yaml.safe_load(read_text(path, limit=MAX_YAML))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        value = yaml.load(read_text(path, limit=MAX_YAML), Loader=_Loader)  # noqa: S506
+        if "\\u0000" in (text := json.dumps(value, default=str, ensure_ascii=False)):
+            raise ValueError("a NUL character")
+        text.encode()  # a lone surrogate is a ValueError
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise PackageError(
             path, _("is not YAML: %(error)s") % {"error": " ".join(str(error).split())}
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import fnmatch
 import re
 from collections.abc import Iterator, Mapping
@@ -178,6 +179,12 @@ def read_submissions(problem: Problem, offered: tuple[str, ...]) -> tuple[Submis
             problem.notes.append(reason % {"name": name})
             continue
         source = problem.fill(read_text(program, limit=MAX_SOURCE))
+        if language == "java":
+            source = _as_main(source, program.stem)
+        elif language == "python" and not _is_python_3(source):
+            reason = _("submissions/%(name)s: is no Python 3")
+            problem.notes.append(reason % {"name": name})
+            continue
         submission = Submission(verdict, str(language), program, source)
         if submission.name in found or len(program.name) > MAX_NAME:
             reason = _("submissions/%(name)s: its name is too long, or another one has it")
@@ -185,6 +192,20 @@ def read_submissions(problem: Problem, offered: tuple[str, ...]) -> tuple[Submis
             continue
         found[submission.name] = submission
     return tuple(found.values())
+
+
+def _as_main(source: str, name: str) -> str:
+    """A Java program whose class has the file's name, under the name that our sandbox calls."""
+    if not re.search(rf"\bclass\s+{re.escape(name)}\b", source):
+        return source
+    return re.sub(rf"\b{re.escape(name)}\b", "Main", source)
+
+
+def _is_python_3(source: str) -> bool:
+    try:
+        return bool(ast.parse(source))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
 
 
 def _program(path: Path) -> Path | None:

@@ -68,6 +68,18 @@ def test_an_imported_task_is_judged_from_the_database(tmp_path: Path) -> None:
         assert judgement.verdict == program.expected, judgement.operator_detail
 
 
+def test_a_package_does_not_replace_a_task_of_another_format(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    load(make_package(tmp_path / "ours" / "doubleit"))
+    before = CodingTask.objects.get().spec()
+    folder = make_legacy(tmp_path / "theirs" / "doubleit")
+
+    assert load(folder) == "0 created, 0 changed, 0 unchanged, 1 rejected"
+    assert f"{folder}: a task of another format has the slug doubleit" in capsys.readouterr().err
+    assert CodingTask.objects.get().spec() == before
+
+
 def test_groups_come_from_the_database_as_they_went_in(tmp_path: Path) -> None:
     load(make_scoring(tmp_path / "doubleit", legacy=False))
 

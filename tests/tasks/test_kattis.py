@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tasks.enums import Verdict
-from tasks.formats import kattis
+from tasks.formats import kattis, kattis_programs
 from tasks.judging import judge
 from tasks.manifest import PackageError
 from tasks.packages import Defaults, Package
@@ -62,10 +62,11 @@ def test_a_legacy_package(tmp_path: Path) -> None:
 def test_the_submissions_of_a_package_get_their_verdicts(tmp_path: Path) -> None:
     package = parse(make_legacy(tmp_path / "doubleit"))
 
-    assert verdicts(package) == {
+    expected = {
         "AC/ann.py": "AC", "RTE/crashes.py": "RTE", "TLE/slow.py": "TLE", "WA/no_sign.py": "WA",
     }  # fmt: skip
-    assert {one.name: one.expected for one in package.submissions} == verdicts(package)
+    assert {one.name: one.expected for one in package.submissions} == expected
+    assert verdicts(package) == expected
 
 
 def test_a_package_of_2023_07_with_its_own_validator(tmp_path: Path) -> None:
@@ -172,13 +173,32 @@ def test_markdown_is_taken_as_it_is_before_latex(tmp_path: Path) -> None:
     assert "problem.md: 1 images are not shown" in package.notes
 
 
-def test_headers_of_a_validator_are_put_in_their_place() -> None:
-    from tasks.formats.kattis_programs import _with_headers
+def test_programs_of_python_2_are_left_out(tmp_path: Path) -> None:
+    folder = make_legacy(tmp_path / "doubleit")
+    write(folder, "submissions/accepted/old.py", "print 2 * int(raw_input())\n")
 
+    package = parse(folder)
+
+    assert "AC/old.py" not in {one.name for one in package.submissions}
+    assert "submissions/accepted/old.py: is no Python 3" in package.notes
+
+
+@pytest.mark.parametrize(
+    ("source", "called"),
+    [
+        ("public class Ann { Ann() {} }\nclass Anna {}", "public class Main { Main() {} }\nclass Anna {}"),
+        ("class Main { } // by Ann", "class Main { } // by Ann"),
+    ],
+)  # fmt: skip
+def test_the_class_of_a_java_program_is_called_main(source: str, called: str) -> None:
+    assert kattis_programs._as_main(source, "Ann") == called
+
+
+def test_headers_of_a_validator_are_put_in_their_place() -> None:
     source = '#include <cstdio>\n#include "a.h"\n # include "b.h"\n#include "c.h"\nint main() {}\n'
     headers = {"a.h": '#include "b.h"\nint a;', "b.h": "int b;"}
 
-    assert _with_headers(source, headers) == (
+    assert kattis_programs._with_headers(source, headers) == (
         '#include <cstdio>\nint b;\nint a;\n\n#include "c.h"\nint main() {}\n'
     )
 
@@ -186,6 +206,12 @@ def test_headers_of_a_validator_are_put_in_their_place() -> None:
 YAML = "problem.yaml"
 REFUSED = [
     (put(YAML, "a: [1"), YAML, "is not YAML"),
+    (put(YAML, 'name: "a\\0b"'), YAML, "is not YAML"),
+    (put(YAML, 'name: "\\ud800"'), YAML, "is not YAML"),
+    (put(YAML, "a: &a [1]\nname: *a"), YAML, "aliases are not read"),
+    (put(YAML, "a: &a [*a]"), YAML, "aliases are not read"),
+    (put(YAML, "name: !!python/object/apply:os.system [true]"), YAML, "is not YAML"),
+    (put(YAML, "limits: {2020-01-01: 1}"), YAML, "is not YAML"),
     (put(YAML, "- 1"), YAML, "must be a map"),
     (put(YAML, "name: " + "[" * 5000), YAML, "is not YAML"),
     (replace(YAML, "limits:", "type: interactive\nlimits:"), YAML, "not judged here"),
