@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from typing import Any
@@ -10,7 +11,8 @@ from redis import RedisError
 from rq import SimpleWorker, worker_registration
 from rq.serializers import JSONSerializer
 
-from tasks.judge_queue import QUEUE, RESULT_TTL, JudgeJob, connect
+from tasks.judge_queue import LANGUAGES_KEY, QUEUE, RESULT_TTL, JudgeJob, connect
+from tasks.sandbox import installed_versions
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +29,7 @@ def serve(url: str) -> None:
     cannot be reached at the start.
     """
     connection = connect(url)
-    connection.ping()
+    connection.set(LANGUAGES_KEY, json.dumps(installed_versions()))
     stopping = threading.Event()
     while not stopping.is_set():
         worker = HostWorker(
@@ -61,3 +63,4 @@ class HostWorker(SimpleWorker):
         if pipeline is None and not self.connection.hexists(self.key, "birth"):
             self.connection.hset(self.key, mapping=self.serialize())
             worker_registration.register(self)
+            self.connection.set(LANGUAGES_KEY, json.dumps(installed_versions()))

@@ -31,6 +31,7 @@ from tasks.bounded_redis import bounded
 from tasks.runners import CancelledCheck, QueueFull, Runner
 from tasks.sandbox import get_sandbox
 from tasks.sandbox.base import Cancelled, Evaluation, Job, SandboxError, SandboxUnavailable
+from tasks.sandbox.languages import LANGUAGES
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,9 @@ SIGN_TTL = 5
 ANSWER_BYTES = 256 * 1024
 RUN_BYTES = 4 * 1024
 JSON_FACTOR = 6
+LANGUAGES_KEY = "rq:judge:languages"
+LANGUAGES_KEPT = 30.0
+MAX_VERSION = 100
 
 
 class RqRunner(Runner):
@@ -72,6 +76,8 @@ class RqRunner(Runner):
         self._changed = threading.Condition()
         self._watcher: threading.Thread | None = None
         self._ended = False
+        self._languages: dict[str, str] | None = None
+        self._languages_asked = -LANGUAGES_KEPT
 
     def submit(self, job: Job, *, cancelled: CancelledCheck | None = None) -> Future[Evaluation]:
         future: Future[Evaluation] = Future()
@@ -117,6 +123,17 @@ class RqRunner(Runner):
     def status(self) -> str:
         """Whether any runner host serves the queue; each of them has probed its own sandbox."""
         return "bubblewrap" if any(Worker.all(queue=self._queue)) else "unavailable"
+
+    def languages(self) -> dict[str, str] | None:
+        """What the runner host that started last has said of itself."""
+        now = time.monotonic()
+        if now - self._languages_asked >= LANGUAGES_KEPT:
+            self._languages_asked = now
+            try:
+                self._languages = _languages(self._redis.get(LANGUAGES_KEY))
+            except RedisError as error:
+                logger.warning("the judge's queue cannot be reached: %s", error)
+        return self._languages
 
     def shutdown(self, *, timeout: float = 5.0) -> None:
         with self._changed:
@@ -382,6 +399,21 @@ def _signs_of_life() -> CancelledCheck | None:
 
 def _key(what: str, job: str) -> str:
     return f"rq:judge:{what}:{job}"
+
+
+def _languages(data: Any) -> dict[str, str] | None:
+    """What a runner host wrote, as far as it can be true; None for anything else."""
+    try:
+        found = json.loads(data)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict):
+        return None
+    return {
+        name: version[:MAX_VERSION] if isinstance(version, str) else ""
+        for name, version in found.items()
+        if name in LANGUAGES
+    }
 
 
 def _unreachable(error: RedisError) -> SandboxUnavailable:

@@ -12,7 +12,24 @@ from tasks.manifest import PackageError, Table, read_text
 from tasks.spec import VALIDATOR, Validator
 
 MAX_NAME = 100
-SUFFIXES = {"python": ".py", "javascript": ".js"}
+SUFFIXES = {
+    "python": ".py",
+    "javascript": ".js",
+    "typescript": ".ts",
+    "c": ".c",
+    "cpp": ".cpp",
+    "java": ".java",
+    "go": ".go",
+    "rust": ".rs",
+    "sql": ".sql",
+}
+LANGUAGES = {
+    Kind.STDIO: tuple(name for name in SUFFIXES if name != "sql"),
+    Kind.FUNCTION: ("python", "javascript", "typescript"),
+    Kind.SQL: ("sql",),
+}
+# A task of our own proves itself in those of its languages that are among these.
+PROVEN = ("python", "javascript", "sql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +49,17 @@ class Submission:
 
 def read_starter(folder: Path, languages: tuple[str, ...], *, own: bool) -> dict[str, str]:
     paths = {language: folder / f"{language}{SUFFIXES[language]}" for language in languages}
-    return {name: read_text(path) for name, path in paths.items() if own or path.exists()}
+    needed = PROVEN if own else ()
+    return {
+        name: read_text(path) for name, path in paths.items() if name in needed or path.exists()
+    }
 
 
 def read_submissions(
     folder: Path, languages: tuple[str, ...], *, own: bool
 ) -> tuple[Submission, ...]:
-    """Every program of the package; of our own each language has a right one in `AC`, and `WA` is
-    not empty."""
+    """Every program of the package; of our own `AC` has a right one in each language of `PROVEN`, and
+    `WA` is not empty."""
     if not folder.is_dir():
         if not own:
             return ()
@@ -64,7 +84,8 @@ def read_submissions(
                 )
             source = read_text(path, filled=True)
             found.append(Submission(Verdict(group.name), language, path, source))
-    for language in languages if own else ():
+    proven = [language for language in languages if language in PROVEN] or languages[:1]
+    for language in proven if own else ():
         if not any(s.expected == Verdict.AC and s.language == language for s in found):
             raise PackageError(
                 folder / "AC",

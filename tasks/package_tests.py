@@ -1,8 +1,9 @@
 """The tests of a package: `tests.json`, a list in which the visible tests come first.
 
 A test of a stdio task has `name`, `visible`, `stdin` and `expected` (two texts), one of a function
-has `name`, `visible`, `args` (a list) and `expected` (any JSON value). Where the manifest declares
-groups each test has its `group` too.
+has `name`, `visible`, `args` (a list) and `expected` (any JSON value). One of a query has as `stdin`
+the script that makes its tables, and an `expected` with `rows` and, to have them compared, `columns`.
+Where the manifest declares groups each test has its `group` too.
 """
 
 from __future__ import annotations
@@ -127,8 +128,15 @@ def _names(table: Table, key: str) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _test_fields(path: Path, index: int, row: Any, bounds: Bounds, given: str) -> dict[str, Any]:
-    """The fields of one test after the checks that both kinds share; `given` is `stdin` or `args`."""
+def _test_fields(
+    path: Path,
+    index: int,
+    row: Any,
+    bounds: Bounds,
+    given: str,
+    texts: tuple[str, ...] = ("stdin", "expected"),
+) -> dict[str, Any]:
+    """The fields of one test after the checks that all kinds share; `given` is `stdin` or `args`."""
 
     def refuse(reason: str) -> NoReturn:
         raise PackageError(
@@ -157,9 +165,7 @@ def _test_fields(path: Path, index: int, row: Any, bounds: Bounds, given: str) -
         refuse(_("is larger than %(limit)d bytes") % {"limit": bounds.test_bytes})
     if _NUL.search(text):
         refuse(_("holds a NUL character"))
-    if given == "stdin" and not (
-        isinstance(row["stdin"], str) and isinstance(row["expected"], str)
-    ):
+    if given == "stdin" and not all(isinstance(row[name], str) for name in texts):
         refuse(_("stdin and expected must be texts"))
     if given == "args" and not isinstance(row["args"], list):
         refuse(_("args must be a list"))
@@ -170,6 +176,20 @@ def _stdio_test(path: Path, index: int, row: Any, bounds: Bounds) -> TestCase:
     return TestCase(**_test_fields(path, index, row, bounds, "stdin"))
 
 
+def _sql_test(path: Path, index: int, row: Any, bounds: Bounds) -> TestCase:
+    expected = row.get("expected") if isinstance(row, dict) else None
+    if not isinstance(expected, dict) or not {"rows"} <= set(expected) <= {"rows", "columns"}:
+        raise PackageError(
+            path,
+            _("test %(number)d: %(reason)s")
+            % {
+                "number": index + 1,
+                "reason": _("expected must be an object with rows and, if you want, columns"),
+            },
+        )
+    return TestCase(**_test_fields(path, index, row, bounds, "stdin", texts=("stdin",)))
+
+
 def _function_test(path: Path, index: int, row: Any, bounds: Bounds) -> TestCase:
     return TestCase(**_test_fields(path, index, row, bounds, "args"))
 
@@ -177,6 +197,7 @@ def _function_test(path: Path, index: int, row: Any, bounds: Bounds) -> TestCase
 _TESTS: dict[str, Callable[[Path, int, Any, Bounds], TestCase]] = {
     "stdio": _stdio_test,
     "function": _function_test,
+    "sql": _sql_test,
 }
 
 
@@ -190,7 +211,7 @@ def check_expected(folder: Path, spec: TaskSpec) -> None:
         if spec.checker_options:
             raise PackageError(folder / "task.toml", _("checker: a validator takes no options"))
         return
-    match = checkers.match_value if spec.kind == Kind.FUNCTION else checkers.match_text
+    match = checkers.match_text if spec.kind == Kind.STDIO else checkers.match_value
     for test in spec.tests:
         try:
             right = match(spec.checker, test.expected, test.expected, spec.checker_options)

@@ -33,6 +33,7 @@ from tasks.enums import Kind, Origin, ProgramRole
 from tasks.manifest import PackageError, Table, read_manifest, read_text
 from tasks.models import CodingTask, TaskProgram, TaskTest, TaskTranslation
 from tasks.package_programs import (
+    LANGUAGES,
     SUFFIXES,
     Submission,
     read_starter,
@@ -46,7 +47,6 @@ BANK = Path(__file__).resolve().parent / "bank"
 MANIFEST = "task.toml"
 LOCALES = ("en", "ru")
 FORMAT = 1
-KINDS = ("stdio", "function")
 HINTS = 3
 DIFFICULTIES = (-2.5, 2.5)
 DISCRIMINATIONS = (0.6, 2.0)
@@ -182,16 +182,16 @@ def parse(folder: Path) -> Package:
     if slug != folder.resolve().name:
         manifest.refuse(_("slug is %(slug)s, but the folder has another name") % {"slug": slug})
     track = manifest.text("track", pattern=_SLUG, max_length=20)
-    kind = manifest.choice("kind", KINDS)
+    kind = manifest.choice("kind", Kind.values)
     if kind == Kind.FUNCTION:
         entry = manifest.text("entry", pattern=_IDENTIFIER)
     elif entry := manifest.take("entry", ""):
         manifest.refuse(_("entry is for the kind function only"))
-    languages = manifest.choices("languages", tuple(SUFFIXES))
+    languages = manifest.choices("languages", LANGUAGES[Kind(kind)])
     origin = Origin(manifest.choice("origin", Origin.values, default=Origin.NEUROGAME))
     own = origin == Origin.NEUROGAME
     locales = LOCALES if own else _locales(folder)
-    checker = manifest.choice("checker", (*checkers.CHECKERS, VALIDATOR), default=checkers.DEFAULT)
+    checker = _checker(manifest, kind)
     tests = read_tests(folder / "tests.json", kind, OWN if own else IMPORTED)
     package = Package(
         folder=folder,
@@ -359,6 +359,12 @@ def _translations(table: Table, locales: Iterable[str], *, max_length: int) -> d
     texts = {locale: table.text(locale, max_length=max_length) for locale in locales}
     table.close()
     return texts
+
+
+def _checker(manifest: Table, kind: str) -> str:
+    if kind == Kind.SQL:
+        return manifest.choice("checker", ("sql_rows",), default="sql_rows")
+    return manifest.choice("checker", (*checkers.CHECKERS, VALIDATOR), default=checkers.DEFAULT)
 
 
 def _hints(manifest: Table, locales: Iterable[str], *, own: bool) -> tuple[dict[str, str], ...]:

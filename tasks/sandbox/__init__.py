@@ -23,7 +23,7 @@ from tasks.sandbox.base import (
     Status,
 )
 from tasks.sandbox.bubblewrap import Bubblewrap, probe
-from tasks.sandbox.languages import available_languages
+from tasks.sandbox.languages import available_languages, installed_versions
 
 CHOICES = ("auto", "bubblewrap", "docker")
 _RETRY_S = 30.0
@@ -128,5 +128,6 @@ __all__ = [
     "available_languages",
     "check_choice",
     "get_sandbox",
+    "installed_versions",
     "sandbox_status",
 ]

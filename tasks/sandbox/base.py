@@ -19,7 +19,7 @@ from tasks.spec import Limits
 
 type Files = tuple[tuple[str, str], ...]
 
-KINDS = ("stdio", "function")
+KINDS = ("stdio", "function", "sql")
 # Beside the program, or in one folder there; what begins with a dot is nobody's plain file.
 _FILE_NAME = re.compile(r"(?:[A-Za-z0-9_-]+/)?[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 # Seconds that one evaluation may take over all of its runs (contract, section 7).
@@ -120,9 +120,10 @@ class Job:
     """A program and the inputs to run it on.
 
     `inputs` are texts for standard input, or, for the kind `function`, JSON texts of the list of
-    arguments that `entry` is called with. The budgets, in seconds, hold over all runs together.
-    `files`, unless empty, has for each input the files that stand beside the program during that
-    run, as names and texts; `arguments` follow the program on its command line.
+    arguments that `entry` is called with; for the kind `sql` scripts that make the tables. The
+    budgets, in seconds, hold over all runs together. `files`, unless empty, has for each input the
+    files that stand beside the program during that run, as names and texts; `arguments` follow the
+    program on its command line.
     """
 
     language: str
@@ -239,6 +240,14 @@ class Sandbox(Protocol):
         Raises `Cancelled` soon after `cancelled()` is true and `SandboxError` when the sandbox
         itself fails. Nothing of the evaluation is left over when this returns or raises.
         """
+        ...
+
+    def prepare(self) -> None:
+        """Get ready for the next evaluation in this thread, where that saves it time."""
+        ...
+
+    def release(self) -> None:
+        """Give back what `prepare` has made in this thread."""
         ...
 
     def doctor(self) -> list[Check]:

@@ -2,47 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import platform
-import secrets
 import sys
 import threading
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from tasks.sandbox import cgroups, frames, launch, process, rootfs, seccomp
-from tasks.sandbox.base import (
-    Check,
-    Evaluation,
-    Files,
-    Job,
-    Run,
-    SandboxError,
-    SandboxUnavailable,
-    Status,
-)
-from tasks.sandbox.base import gettext_noop as _
-from tasks.sandbox.languages import LANGUAGES, Language
+from tasks.sandbox import cgroups, launch, process, rootfs, seccomp
+from tasks.sandbox.base import Check, Evaluation, Job, SandboxError, SandboxUnavailable, Status
+from tasks.sandbox.forkserver import ForkServer
+from tasks.sandbox.languages import LANGUAGES, SCRIPTS
 from tasks.sandbox.meters import Meter, Watchdog
+from tasks.sandbox.rootfs import RootFilesystem
+from tasks.sandbox.roots import Roots
+from tasks.sandbox.series import Series, call, judge
 from tasks.spec import Limits
 
-_COMPILE_CPU_S = 5.0
-_COMPILE_WALL_S = 12.0
-_COMPILE_MEMORY_MB = 512
-_COMPILE_OUTPUT = 64 * 1024
-_TOO_SLOW = _("Compiling took too long.")
-_TOO_BIG = _("Compiling took too much memory.")
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """What every run of this process shares."""
-
-    files: rootfs.RootFilesystem
-    hierarchy: cgroups.Hierarchy | None
+_SERVER_MEMORY_MB = 512  # of the checks; each run sets its own
 
 
 class Bubblewrap:
@@ -57,28 +34,33 @@ class Bubblewrap:
 
     def __init__(self, *, watchdog: bool = False, bases: tuple[str, ...] = rootfs.BASES) -> None:
         self._watchdog = watchdog
-        self._bases = bases
+        self._roots = Roots(bases)
         self._lock = threading.Lock()
-        self._found: _Place | None = None
+        self._hierarchies: list[cgroups.Hierarchy | None] = []
+        self._own = threading.local()
 
     @property
     def enforcement(self) -> str:
         """`cgroup-v1`, `cgroup-v2` or `watchdog`: who holds the limits."""
-        hierarchy = self._place().hierarchy
+        hierarchy = self._hierarchy()
         return hierarchy.enforcement if hierarchy else Watchdog.enforcement
 
     @property
     def root(self) -> Path:
-        """The root file system that programs run in, as this machine sees it."""
-        return self._place().files.root
+        """The root file system that scripts run in, as this machine sees it."""
+        return self._root(SCRIPTS).root
 
     def evaluate(self, job: Job, *, cancelled: Callable[[], bool] | None = None) -> Evaluation:
         """See `Sandbox.evaluate`. Raises `ValueError` for a language that is not available."""
         language = LANGUAGES.get(job.language)
         if language is None or not language.available():
             raise ValueError(f"the language {job.language!r} is not available in this sandbox")
-        compiled, output = self._compile(language, job, cancelled)
-        runs = self._runs(language, job, cancelled) if compiled else ()
+        if job.kind not in language.kinds:
+            raise ValueError(f"the language {job.language!r} does not solve tasks of {job.kind!r}")
+
+        with Series(self, language, job, cancelled) as series:
+            compiled, output = series.compile()
+            runs = series.runs() if compiled else ()
         return Evaluation(compiled, output, runs, self.name, self.enforcement)
 
     def doctor(self) -> list[Check]:
@@ -86,171 +68,76 @@ class Bubblewrap:
 
         return doctor.examine(self)
 
-    def _place(self) -> _Place:
-        with self._lock:
-            if self._found is None:
-                if sys.platform != "linux":
-                    raise SandboxUnavailable(
-                        f"bubblewrap needs Linux, and this is {platform.system()}: run the "
-                        "server in a Linux machine or container"
-                    )
-                if not seccomp.supported():
-                    raise SandboxUnavailable(
-                        f"the sandbox has no system call filter for {platform.machine()}: "
-                        "run it on x86_64 or aarch64 Linux"
-                    )
-                parts = [
-                    (language.fingerprint(), language.install) for language in LANGUAGES.values()
-                ]
-                files = rootfs.prepare(parts, bases=self._bases)
-                self._found = _Place(files, None if self._watchdog else cgroups.find())
-            return self._found
-
-    def _run(
-        self, command: launch.Command, cancelled: Callable[[], bool] | None
-    ) -> process.Outcome:
-        place = self._place()
-        meter: Meter
-        if place.hierarchy is None:
-            meter = Watchdog(memory_mb=command.memory_mb)
-        else:
-            meter = place.hierarchy.group(memory_mb=command.memory_mb)
-        files = place.files
-        try:
-            return process.run(
-                command, bwrap=files.bwrap, root=files.root, meter=meter, cancelled=cancelled
+    def _root(self, name: str) -> RootFilesystem:
+        if sys.platform != "linux":
+            raise SandboxUnavailable(
+                f"bubblewrap needs Linux, and this is {platform.system()}: run the "
+                "server in a Linux machine or container"
             )
-        except SandboxError:
-            if not files.root.exists():  # somebody cleaned up; the next run builds it again
-                with self._lock:
-                    self._found = None
-            raise
+        if not seccomp.supported():
+            raise SandboxUnavailable(
+                f"the sandbox has no system call filter for {platform.machine()}: "
+                "run it on x86_64 or aarch64 Linux"
+            )
+        return self._roots.get(name)
 
-    def _compile(
-        self, language: Language, job: Job, cancelled: Callable[[], bool] | None
-    ) -> tuple[bool, str]:
-        outcome = self._run(
-            launch.Command(
-                argv=language.compile_command(),
-                files=((language.source_name, _bytes(job.source)),),
-                stdin=b"",
-                cpu_s=_COMPILE_CPU_S,
-                wall_s=_COMPILE_WALL_S,
-                memory_mb=_COMPILE_MEMORY_MB,
-                address_space_mb=language.address_space_mb(memory_mb=_COMPILE_MEMORY_MB),
-                output_bytes=_COMPILE_OUTPUT,
-            ),
-            cancelled,
-        )
-        output = _text(outcome.stderr.data) + _text(outcome.stdout.data)
-        output = output.replace(f"{launch.WORK}/", "")
-        if Status.TLE in outcome.over:
-            output += "\n" + _TOO_SLOW
-        if Status.MLE in outcome.over:
-            output += "\n" + _TOO_BIG
-        return outcome.code == 0 and not outcome.over, output.strip()
+    def _hierarchy(self) -> cgroups.Hierarchy | None:
+        with self._lock:
+            if not self._hierarchies:
+                self._hierarchies.append(None if self._watchdog else cgroups.find())
+            return self._hierarchies[0]
 
-    def _runs(
-        self, language: Language, job: Job, cancelled: Callable[[], bool] | None
-    ) -> tuple[Run, ...]:
-        runs: list[Run] = []
-        cpu_left = job.cpu_budget_s
-        end = time.monotonic() + job.wall_budget_s
-        for number, text in enumerate(job.inputs):
-            wall_left = end - time.monotonic()
-            if cpu_left <= 0 or wall_left <= 0:
-                runs.append(Run.never_started())
-                continue
-            files = job.files[number] if job.files else ()
-            run = self._one(language, job, text, files, cpu_left, wall_left, cancelled)
-            cpu_left -= run.cpu_time
-            runs.append(run)
-        return tuple(runs)
+    def _meter(self, memory_mb: float) -> Meter:
+        hierarchy = self._hierarchy()
+        return hierarchy.group(memory_mb=memory_mb) if hierarchy else Watchdog(memory_mb=memory_mb)
 
-    def _one(
-        self,
-        language: Language,
-        job: Job,
-        text: str,
-        files: Files,
-        cpu_left: float,
-        wall_left: float,
-        cancelled: Callable[[], bool] | None,
-    ) -> Run:
-        limits = job.limits
-        function = job.kind == "function"
-        nonce = secrets.token_bytes(frames.NONCE_BYTES)
-        output_bytes = limits.output_kb * 1024
-        command = language.function_command if function else language.stdio_command
-        outcome = self._run(
-            launch.Command(
-                argv=(*command(memory_mb=limits.memory_mb), *job.arguments),
-                files=(
-                    *((name, _bytes(content)) for name, content in files),
-                    (language.source_name, _bytes(job.source)),
-                ),
-                stdin=_call(job.entry, text, nonce) if function else _bytes(text),
-                cpu_s=min(limits.time_s, cpu_left),
-                wall_s=min(limits.wall_s, wall_left),
-                memory_mb=limits.memory_mb,
-                address_space_mb=language.address_space_mb(memory_mb=limits.memory_mb),
-                output_bytes=output_bytes,
-                answer_bytes=output_bytes + frames.NONCE_BYTES + 4 if function else 0,
-            ),
-            cancelled,
-        )
-        return judge(language, outcome, nonce=nonce if function else None)
+    def run(
+        self, command: launch.Command, cancelled: Callable[[], bool] | None, *, root: str
+    ) -> process.Outcome:
+        """Run `command` in a sandbox of its own over the root file system of that name."""
+        with self._using(root) as files:
+            return process.run(
+                command,
+                bwrap=files.bwrap,
+                root=files.root,
+                meter=self._meter(command.memory_mb),
+                cancelled=cancelled,
+            )
 
+    def serve(self) -> ForkServer:
+        """A sandbox whose server waits for the program: the prepared one, or a new one."""
+        spare: ForkServer | None = self._own.__dict__.pop("spare", None)
+        if spare is not None:
+            if spare.usable():
+                return spare
+            spare.close()
+        with self._using(SCRIPTS) as files:
+            meter = self._meter(_SERVER_MEMORY_MB)
+            return ForkServer(bwrap=files.bwrap, root=files.root, meter=meter)
 
-def judge(language: Language, outcome: process.Outcome, *, nonce: bytes | None) -> Run:
-    """The run that an outcome means. Precedence: TLE, MLE, OLE, RTE."""
-    stderr = _text(outcome.stderr.data)
-    over = set(outcome.over)
-    if language.ran_out_of_memory(code=outcome.code, signal=outcome.signal, stderr=stderr):
-        over.add(Status.MLE)
-    if outcome.signal == "SIGXCPU":
-        over.add(Status.TLE)
-    if outcome.code != 0:
-        over.add(Status.RTE)
-    result: Any = None
-    has_result = False
-    protocol_error = ""
-    if nonce is not None:
+    def prepare(self) -> None:
+        """Start the sandbox of this thread's next evaluation, which need not wait for it then.
+
+        Nothing has run in it. It ends with `release`, or with the thread.
+        """
+        if "spare" not in self._own.__dict__:
+            self._own.spare = self.serve()
+
+    def release(self) -> None:
+        """End what `prepare` has started in this thread."""
+        spare: ForkServer | None = self._own.__dict__.pop("spare", None)
+        if spare is not None:
+            spare.close()
+
+    @contextmanager
+    def _using(self, name: str) -> Iterator[RootFilesystem]:
+        files = self._root(name)
         try:
-            result = frames.decode(bytes(outcome.answer.data), nonce=nonce)
-            has_result = not over
-        except frames.ProtocolError as error:
-            protocol_error = str(error)
-            over.add(Status.RTE)
-    return Run(
-        status=next((status for status in Status if status in over), Status.OK),
-        exit_code=outcome.code,
-        exit_signal=outcome.signal,
-        stdout=_text(outcome.stdout.data),
-        stderr=stderr,
-        stdout_bytes=len(outcome.stdout.data),
-        duration=outcome.duration,
-        cpu_time=outcome.cpu_time,
-        memory_kb=outcome.memory_kb,
-        truncated=outcome.stdout.truncated or outcome.stderr.truncated or outcome.answer.truncated,
-        result=result if has_result else None,
-        has_result=has_result,
-        protocol_error=protocol_error,
-    )
-
-
-def _call(entry: str, arguments: str, nonce: bytes) -> bytes:
-    head = json.dumps({"nonce": nonce.hex(), "entry": entry})
-    return _bytes(f'{head[:-1]}, "args": {arguments}}}')
-
-
-def _bytes(text: str) -> bytes:
-    """UTF-8; what is not text stays wrong, for the language to refuse."""
-    return text.encode("utf-8", "surrogatepass")
-
-
-def _text(data: bytes | bytearray) -> str:
-    return bytes(data).decode("utf-8", "replace")
+            yield files
+        except SandboxError:
+            if not files.root.exists():
+                self._roots.forget(name)
+            raise
 
 
 def probe(sandbox: Bubblewrap) -> None:
@@ -275,4 +162,4 @@ def probe(sandbox: Bubblewrap) -> None:
         )
 
 
-__all__ = ["Bubblewrap", "probe"]
+__all__ = ["Bubblewrap", "call", "judge", "probe"]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tasks.sandbox.bubblewrap import Bubblewrap
 
 _LIMITS = Limits(time_s=2, memory_mb=128, output_kb=16)
+_SAMPLE_LIMITS = Limits(time_s=10, memory_mb=256, output_kb=16)
 
 _NETWORK = """
 import json, socket
@@ -113,15 +114,16 @@ def examine(sandbox: Bubblewrap) -> list[Check]:
     """Everything the sandbox needs, then every canary; stops at what makes the rest pointless."""
     checks = []
     try:
+        sandbox.root  # noqa: B018, built here when it is missing
         enforcement = sandbox.enforcement
     except SandboxError as error:
         return [Check(_("parts"), False, str(error), remedy(str(error)))]
     checks.append(Check(_("parts"), True, _("bubblewrap and the languages' runtimes are there")))
-    checks += [_language(name) for name in LANGUAGES]
     checks.append(_enforcement(enforcement))
     started = _start(sandbox)
     checks.append(started)
     if started.ok:
+        checks += [_language(sandbox, name) for name in LANGUAGES]
         checks += [_attempt(canary, sandbox) for canary in _CANARIES]
     return checks
 
@@ -131,17 +133,36 @@ def usable(checks: list[Check]) -> bool:
     return all(check.ok for check in checks if check.required)
 
 
-def _language(name: str) -> Check:
+def _language(sandbox: Bubblewrap, name: str) -> Check:
+    """Compile and run a program of the language; what that needs is copied here, the first time."""
     language = LANGUAGES[name]
-    if language.available():
-        return Check(name, True, ", ".join(language.versions()), required=False)
-    return Check(
-        name,
-        False,
-        _("not installed"),
-        _("Install it for tasks in this language: %(package)s.") % {"package": "nodejs"},
-        required=False,
-    )
+    if not language.available():
+        return Check(
+            name,
+            False,
+            _("not installed"),
+            _("Install it for tasks in this language: %(package)s.")
+            % {"package": language.package},
+            required=False,
+        )
+    job = Job(name, language.sample, language.kinds[0], "", ("",), _SAMPLE_LIMITS)
+    try:
+        evaluation = sandbox.evaluate(job)
+    except SandboxError as error:
+        return Check(name, False, str(error), remedy(str(error)), required=False)
+    if not evaluation.compiled:
+        again = _("Install it again: %(package)s. Until then no program in this language compiles.")
+        return Check(
+            name,
+            False,
+            evaluation.compile_output[-600:],
+            again % {"package": language.package},
+            required=False,
+        )
+    (run,) = evaluation.runs
+    ok = run.status is Status.OK and "42" in run.stdout
+    detail = ", ".join(language.versions()) if ok else _describe(run)
+    return Check(name, ok, detail, "" if ok else _broken(), required=False)
 
 
 def _enforcement(enforcement: str) -> Check:

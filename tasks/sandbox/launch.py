@@ -13,6 +13,7 @@ import math
 import os
 import resource
 import select
+import shutil
 import signal
 import subprocess
 import time
@@ -24,15 +25,15 @@ from pathlib import Path
 from tasks.sandbox import seccomp
 from tasks.sandbox.base import SandboxError
 from tasks.sandbox.meters import MAX_PROCESSES
-from tasks.sandbox.pipes import Capture, Feed, close_all, drain, memory_file
+from tasks.sandbox.pipes import Artefact, Capture, Feed, close_all, drain, memory_file
 from tasks.sandbox.rootfs import PRLIMIT
 
 WORK = "/w"
 UID = 1000
 _HOST_UIDS = range(64100, 65100)
 _MIB = 1024 * 1024
-_FILE_MIB = 32
-_TMPFS_MIB = {WORK: 32, "/tmp": 64, "/dev/shm": 16}  # noqa: S108
+_SCRATCH_MIB = {"/tmp": 64, "/dev/shm": 16}  # noqa: S108
+_WORK_MIB = 32
 PATIENCE_S = 10.0
 _uid = itertools.count(os.getpid() * 31)
 
@@ -50,6 +51,9 @@ class Command:
     """What to run. `files` are put into the working directory; sizes in bytes unless named.
 
     With `answer_bytes` the program gets one more descriptor, whose number is its last argument.
+    A `control` descriptor is handed to the program as well, which is then the first process of the
+    sandbox; its number comes last. `artefact` is put beside the files, read-only. `work_mib` bounds
+    the working directory and every single file; None leaves the stack at what this process has.
     """
 
     argv: tuple[str, ...]
@@ -61,11 +65,17 @@ class Command:
     address_space_mb: float | None
     output_bytes: int
     answer_bytes: int = 0
+    control: int = -1
+    artefact: Artefact | None = None
+    environment: tuple[tuple[str, str], ...] = ()
+    work_mib: int = _WORK_MIB
+    stack_mb: float | None = None
 
 
 @dataclass(slots=True)
 class Started:
     monitor: subprocess.Popen[bytes]
+    owner: int | None
     child: int
     child_exit: int
     status: int
@@ -126,31 +136,38 @@ def start(command: Command, *, bwrap: Path, root: Path, stack: ExitStack) -> Sta
             passed.append(answer_w)
             pipes[answer] = captures[2]
             argv.append(str(answer_w))
+        if command.control >= 0:
+            passed.append(command.control)
+            argv.append(str(command.control))
         files = [(name, memory_file("file", data)) for name, data in command.files]
         theirs += [descriptor for _, descriptor in files]
-        filter_ = memory_file("seccomp", seccomp.program())
+        compiled = command.artefact.open() if command.artefact else -1
+        if compiled >= 0:
+            own(compiled)
+            passed.append(compiled)
+        filter_ = memory_file("seccomp", _filter())
         theirs.append(filter_)
         options = _options(
+            command,
             root,
             files=files,
+            compiled=compiled,
             descriptors={"--seccomp": filter_, "--json-status-fd": status_w, "--block-fd": block},
         )
+        if command.control >= 0:
+            options.append("--as-pid-1")
         arguments = memory_file("args", b"".join(part.encode() + b"\0" for part in options))
         theirs.append(arguments)
         passed += [filter_, arguments, *(descriptor for _, descriptor in files)]
         try:
             monitor = subprocess.Popen(
-                ["bwrap", "--args", str(arguments), "--", *argv],
-                executable=bwrap,
+                [*_as_user(owner), str(bwrap), "--args", str(arguments), "--", *argv],
                 stdin=stdin,
                 stdout=out_w,
                 stderr=err_w,
                 pass_fds=passed,
                 env={},
                 cwd="/",
-                user=owner,
-                group=owner,
-                extra_groups=None if owner is None else [],
             )
         except OSError as error:
             raise SandboxError(f"bubblewrap does not start: {error}")
@@ -164,13 +181,17 @@ def start(command: Command, *, bwrap: Path, root: Path, stack: ExitStack) -> Sta
     except ProcessLookupError:
         raise SandboxError(f"bubblewrap failed: {_complaint(err)}")
     stack.callback(kill, child_exit)
-    return Started(monitor, child, child_exit, status, release, feed, pipes, *captures)
+    if command.artefact:
+        _copied(compiled, command.artefact.size, child_exit, err)
+    return Started(monitor, owner, child, child_exit, status, release, feed, pipes, *captures)
 
 
 def _options(
+    command: Command,
     root: Path,
     *,
     files: list[tuple[str, int]],
+    compiled: int,
     descriptors: dict[str, int],
 ) -> list[str]:
     """bubblewrap's options. They go through a descriptor: its command line shows in /proc/1."""
@@ -178,7 +199,7 @@ def _options(
     options += ["--uid", str(UID), "--gid", str(UID), "--hostname", "sandbox"]
     for option, descriptor in descriptors.items():
         options += [option, str(descriptor)]
-    for name, value in _ENVIRONMENT.items():
+    for name, value in (*_ENVIRONMENT.items(), *command.environment):
         options += ["--setenv", name, value]
     options += ["--ro-bind", str(root), "/"]
     options += ["--proc", "/proc"]
@@ -190,12 +211,40 @@ def _options(
     options += ["--symlink", "/proc/self/fd", "/dev/fd"]
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         options += ["--symlink", f"/proc/self/fd/{number}", f"/dev/{name}"]
-    for directory, size in _TMPFS_MIB.items():
+    for directory, size in {WORK: command.work_mib, **_SCRATCH_MIB}.items():
         options += ["--perms", "0700", "--size", str(size * _MIB), "--tmpfs", directory]
     options += ["--remount-ro", "/dev"]
     for name, descriptor in files:
         options += ["--perms", "0644", "--file", str(descriptor), f"{WORK}/{name}"]
+    if command.artefact:
+        mode = f"{command.artefact.mode:04o}"
+        target = f"{WORK}/{command.artefact.name}"
+        options += ["--perms", mode, "--ro-bind-data", str(compiled), target]
     return [*options, "--chdir", WORK]
+
+
+@cache
+def _filter() -> bytes:
+    return seccomp.program()
+
+
+def _as_user(owner: int | None) -> list[str]:
+    """A command that becomes the next one as another user.
+
+    With its own `user=` a `Popen` copies this process's page tables instead of borrowing them,
+    which takes a server longer than all the rest of starting a sandbox.
+    """
+    if owner is None:
+        return []
+    return [_setpriv(), f"--reuid={owner}", f"--regid={owner}", "--clear-groups", "--"]
+
+
+@cache
+def _setpriv() -> str:
+    found = shutil.which("setpriv", path="/usr/bin:/bin")
+    if not found:
+        raise SandboxError("setpriv is missing: install the package util-linux of the system")
+    return found
 
 
 @cache
@@ -213,7 +262,7 @@ def _limited(command: Command) -> list[str]:
     """
     limits = {
         "cpu": math.ceil(command.cpu_s) + 1,
-        "fsize": _FILE_MIB * _MIB,
+        "fsize": command.work_mib * _MIB,
         "nofile": 256,
         "core": 0,
         "nproc": MAX_PROCESSES,
@@ -223,6 +272,8 @@ def _limited(command: Command) -> list[str]:
     }
     if command.address_space_mb is not None:
         limits["as"] = int(command.address_space_mb * _MIB)
+    if command.stack_mb is not None:
+        limits["stack"] = int(command.stack_mb * _MIB)
     options = []
     for name, value in limits.items():
         hard = resource.getrlimit(getattr(resource, f"RLIMIT_{name.upper()}"))[1]
@@ -247,6 +298,20 @@ def _child(monitor: subprocess.Popen[bytes], status: int, err: int) -> int:
         return int(json.loads(line.split(b"\n")[0])["child-pid"])
     except (ValueError, KeyError, TypeError) as error:
         raise SandboxError(f"bubblewrap says something unexpected: {error}")
+
+
+def _copied(compiled: int, size: int, child_exit: int, err: int) -> None:
+    """Wait until bubblewrap has read the artefact to its end.
+
+    The copy is memory, and whoever makes it is charged for it: it must be made before the sandbox
+    enters the control group of the run. The offset of the descriptor is shared with bubblewrap.
+    """
+    deadline = time.monotonic() + PATIENCE_S
+    while os.lseek(compiled, 0, os.SEEK_CUR) < size:
+        if select.select([child_exit], [], [], 0.0005)[0]:
+            raise SandboxError(f"bubblewrap failed: {_complaint(err)}")
+        if time.monotonic() > deadline:
+            raise SandboxError("bubblewrap did not set the sandbox up in time")
 
 
 def _complaint(err: int) -> str:

@@ -50,6 +50,26 @@ class Feed:
         self.descriptor = -1
 
 
+class Artefact:
+    """What a compiler made: bytes in memory that nobody looks into, nor can change any more.
+
+    `name` and `mode` are those of the file that the program's runs see in their working directory.
+    """
+
+    def __init__(self, data: bytes, *, name: str, mode: int) -> None:
+        self.name = name
+        self.mode = mode
+        self.size = len(data)
+        self._descriptor = memory_file("artefact", data)
+
+    def open(self) -> int:
+        """A descriptor of its own to read it from the beginning."""
+        return os.open(f"/proc/self/fd/{self._descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
 def drain(descriptor: int, capture: Capture, *, once: bool = False) -> bool:
     """Read what is there; False at the end of the stream."""
     while not capture.truncated:

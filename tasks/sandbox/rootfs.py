@@ -28,7 +28,7 @@ from tasks.sandbox.base import SandboxError, SandboxUnavailable
 
 PRLIMIT = "usr/lib/judge/prlimit"
 BASES = ("/var/cache", "/var/tmp", "/tmp")  # noqa: S108
-_WANTED_OPTIONS = ("--args", "--json-status-fd", "--block-fd", "--perms", "--size")
+_WANTED_OPTIONS = ("--args", "--as-pid-1", "--json-status-fd", "--block-fd", "--perms", "--size")
 _BWRAP = "bwrap/package/bin/bwrap"
 _UNFINISHED = "building-"
 _KEPT_S = 24 * 3600
@@ -63,6 +63,12 @@ class RootBuilder:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             shutil.copy2(source, path)
+
+    def link(self, target: str, to: str) -> None:
+        """A symbolic link that leads to `to`."""
+        path = self.directory / target
+        if not path.is_symlink():
+            path.symlink_to(to)
 
     def add_tree(self, source: Path, target: str, *, ignore: Ignore) -> None:
         shutil.copytree(

@@ -10,10 +10,11 @@ from django.utils import timezone
 
 from interviews.models import InterviewSession, Message
 from tasks.models import Assignment, Attempt, CodingTask, Draft, TaskTest
+from tasks.sandbox import installed_versions
 from tests.browser import DESKTOP, PHONE, browser, overflow, site, violations
 from tests.interviews.chat_tools import make_session, until
 from tests.interviews.page_tools import add, bank, code_of, opened, session, write
-from tests.tasks.factories import RIGHT, WRONG
+from tests.tasks.factories import RIGHT, WRONG, TaskFactory
 
 __all__ = ["bank", "browser", "session", "site"]
 
@@ -261,6 +262,24 @@ def test_a_program_that_is_wrong_on_an_example_shows_where(site, session, candid
     page.locator(".result__head .badge--WA").wait_for()
     assert page.locator("details.test[open] .diff--expected mark").inner_text() == "4"
     assert page.locator("details.test[open] .diff:not(.diff--expected) mark").inner_text() == "3"
+
+
+def test_a_query_is_compared_row_by_row_and_the_menu_names_the_version(site, candidate):
+    task = TaskFactory(kind="sql", languages=["sql"], checker="sql_rows", starter={})
+    task.tests.update(
+        stdin="CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (1), (2);",
+        expected={"columns": ["n"], "rows": [[1], [2]]},
+    )
+    make_session(candidate)
+    page = opened(site.visitor(candidate))
+    assert page.inner_text("#language option") == f"SQL ({installed_versions()['sql']})"
+    write(page, "SELECT n + 1 AS n FROM t")
+    page.get_by_role("button", name="Run examples").click()
+    page.locator(".result__head .badge--WA").wait_for()
+    assert page.locator(".diff--expected").first.inner_text().split() == ['["n"]', "[1]", "[2]"]
+    mine = page.locator(".diff:not(.diff--expected)").first
+    assert mine.inner_text().split() == ['["n"]', "[2]", "[3]"]
+    assert site.trouble == []
 
 
 def test_points_of_groups_and_tests_that_were_not_run_are_told(site, session, candidate):

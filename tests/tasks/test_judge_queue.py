@@ -28,6 +28,7 @@ from tasks.enums import Verdict
 from tasks.judge_queue import RqRunner
 from tasks.judging import judge
 from tasks.runners import QueueFull
+from tasks.sandbox import installed_versions
 from tasks.sandbox.base import Cancelled, SandboxError, SandboxUnavailable
 from tasks.spec import Limits, TaskSpec, TestCase, Validator
 from tests.tasks.runner_support import ECHO, ROOT, SPIN, eventually, outputs, program
@@ -244,6 +245,32 @@ def test_what_waits_in_redis_is_json_without_any_expected_output(unserved, redis
     unserved.shutdown()
     assert isinstance(judging.exception(timeout=10), Cancelled)
     caller.shutdown()
+
+
+def test_a_host_says_which_languages_it_has(host_url):
+    def python():
+        runner = RqRunner(host_url)
+        found = runner.languages()
+        runner.shutdown()
+        return found and found.get("python")
+
+    eventually(lambda: python() == installed_versions()["python"], "the host has said so")
+
+
+@pytest.mark.parametrize(
+    ("written", "believed"),
+    [
+        (None, None),
+        ("[1", None),
+        ('["python"]', None),
+        ('{"python": "Python", "cobol": "85"}', {"python": "Python"}),
+        (json.dumps({"python": "x" * 5000, "c": 7}), {"python": "x" * 100, "c": ""}),
+    ],
+)
+def test_of_what_a_host_says_only_what_can_be_true_counts(unserved, redis, written, believed):
+    if written is not None:
+        redis.set("rq:judge:languages", written)
+    assert unserved.languages() == believed
 
 
 def test_a_finished_job_leaves_nothing_of_the_program_in_redis(served, host_url):

@@ -10,6 +10,7 @@ from tasks import sandbox as package
 from tasks.sandbox import SandboxUnavailable, get_sandbox, sandbox_status
 from tasks.sandbox.base import Check
 from tasks.sandbox.doctor import remedy, usable
+from tasks.sandbox.languages import LANGUAGES
 
 from .sandbox_support import MODES, backend
 
@@ -20,6 +21,17 @@ def test_every_canary_is_contained(mode):
     assert [check.name for check in checks if check.required and not check.ok] == []
     assert {"network", "fork bomb", "memory", "survivors"} <= {check.name for check in checks}
     assert usable(checks)
+
+
+def test_every_language_that_is_there_runs_a_program():
+    found = {check.name: check for check in backend("offered").doctor()}
+    for name, language in LANGUAGES.items():
+        check = found[name]
+        if language.available():
+            assert (check.ok, check.detail) == (True, ", ".join(language.versions()))
+        else:
+            assert (check.ok, check.required) == (False, False)
+            assert language.package in check.remedy
 
 
 def test_command_says_that_the_sandbox_is_usable():

@@ -141,7 +141,7 @@ def test_secrets_of_the_machine_show_nowhere(mode, monkeypatch, tmp_path):
 def test_only_its_own_processes_are_visible(mode):
     result = attack("a12", mode)
     first, *reads = facts(result)
-    assert first.startswith("pids 2 ['bwrap', 'mark")
+    assert first.startswith("pids 2 ['judge', 'mark")
     assert all(" errno " in read or read.endswith(("0 b''", "errno 5")) for read in reads)
 
 

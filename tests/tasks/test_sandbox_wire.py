@@ -38,7 +38,7 @@ def test_round_trip(value):
 @pytest.mark.parametrize(
     ("value", "change"),
     [
-        (JOB, {"kind": "sql"}),
+        (JOB, {"kind": "quiz"}),
         (JOB, {"entry": "solve()"}),
         (JOB, {"inputs": ["{}"]}),
         (JOB, {"inputs": ["[1"]}),

@@ -8,6 +8,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+from tasks.sandbox.languages.base import STDIO_AND_FUNCTION, Build
 from tasks.sandbox.rootfs import RootBuilder
 
 _DRIVER = Path(__file__).parent / "driver.js"
@@ -17,6 +18,11 @@ _OUTSIDE_THE_HEAP_MB = 48
 class JavaScript:
     name = "javascript"
     source_name = "solution.js"
+    kinds = STDIO_AND_FUNCTION
+    package = "nodejs"
+    build_root = run_root = "scripts"
+    served = False
+    sample = "console.log(42);"
 
     def available(self) -> bool:
         return _node() is not None
@@ -36,17 +42,23 @@ class JavaScript:
             root.add_libraries([node])
             root.add_file(_DRIVER, "usr/lib/judge/driver.js")
 
-    def compile_command(self) -> tuple[str, ...]:
-        return ("/usr/bin/node", "--check", self.source_name)
+    def build(self) -> Build:
+        return Build(argv=("/usr/bin/node", "--check", self.source_name))
 
     def stdio_command(self, *, memory_mb: float) -> tuple[str, ...]:
-        return (*_flags(memory_mb), self.source_name)
+        return (*_flags(memory_mb), "solution.js")
 
     def function_command(self, *, memory_mb: float) -> tuple[str, ...]:
         return (*_flags(memory_mb), "/usr/lib/judge/driver.js")
 
+    def environment(self, *, memory_mb: float) -> tuple[tuple[str, str], ...]:
+        return ()
+
     def address_space_mb(self, *, memory_mb: float) -> float | None:
         """None: V8 reserves far more than it uses."""
+        return None
+
+    def stack_mb(self, *, memory_mb: float) -> float | None:
         return None
 
     def ran_out_of_memory(self, *, code: int | None, signal: str | None, stderr: str) -> bool:

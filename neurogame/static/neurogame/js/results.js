@@ -46,7 +46,25 @@ function pointsText(groups) {
 /** A value of a test as text: JSON where it is not text already. */
 export function asText(value) {
   if (value === null || value === undefined) return "";
+  if (Array.isArray(value?.rows)) return rowsText(value);
   return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+/** What a query answers: the names of the columns, where they count, and a line for each row. */
+function rowsText({ columns, rows }) {
+  const lines = rows.map((row) => JSON.stringify(row));
+  return (columns ? [JSON.stringify(columns), ...lines] : lines).join("\n");
+}
+
+/** The output of a query as its expected answer is shown; anything else as it is. */
+function answerText(text, expected) {
+  if (!Array.isArray(expected?.rows)) return asText(text);
+  try {
+    const { columns, rows } = JSON.parse(text);
+    return rowsText({ columns: expected.columns ? columns : undefined, rows });
+  } catch {
+    return asText(text);
+  }
 }
 
 /** The arguments of a call, one a line. */
@@ -103,7 +121,7 @@ function marked(lines, lost) {
 function comparison(test) {
   const call = test.args !== undefined && test.args !== null;
   const expected = call ? JSON.stringify(test.expected) : asText(test.expected);
-  const actual = call ? compact(test.returned) : asText(test.stdout);
+  const actual = call ? compact(test.returned) : answerText(test.stdout, test.expected);
   if (test.passed) return el("div", { class: "sides" },
     output(call ? gettext("Returned") : gettext("Output"), actual || " "));
   const yours = call ? gettext("Your result") : gettext("Your output");
