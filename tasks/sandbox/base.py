@@ -17,7 +17,7 @@ from typing import Any, NoReturn, Protocol, Self, get_args, get_type_hints
 from tasks.spec import Limits
 
 KINDS = ("stdio", "function", "sql")
-ENFORCEMENTS = ("cgroup-v1", "cgroup-v2", "watchdog")
+ENFORCEMENTS = ("cgroup-v1", "cgroup-v2", "watchdog", "docker")
 
 
 def gettext_noop(text: str) -> str:
@@ -206,6 +206,10 @@ class Sandbox(Protocol):
 
     name: str
 
+    def languages(self) -> tuple[str, ...]:
+        """Names of the languages whose programs it can run. Raises `SandboxError`."""
+        ...
+
     def evaluate(self, job: Job, *, cancelled: Callable[[], bool] | None = None) -> Evaluation:
         """Compile `job.source` once and run it on every input.
 
@@ -216,6 +220,14 @@ class Sandbox(Protocol):
 
     def doctor(self) -> list[Check]:
         """Try the sandbox against what it must contain."""
+        ...
+
+    def trouble(self) -> str:
+        """Why it cannot run a program at this moment; nothing when it can."""
+        ...
+
+    def close(self) -> None:
+        """Give back what is held between evaluations. Idempotent."""
         ...
 
 

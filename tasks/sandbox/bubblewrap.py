@@ -16,11 +16,10 @@ from typing import Any
 from tasks.sandbox import cgroups, frames, launch, process, rootfs, seccomp
 from tasks.sandbox.base import Check, Evaluation, Job, Run, SandboxError, SandboxUnavailable, Status
 from tasks.sandbox.building import Program, as_bytes, as_text, build
-from tasks.sandbox.languages import LANGUAGES, SCRIPTS, Language
+from tasks.sandbox.languages import LANGUAGES, SCRIPTS, Language, available_languages
 from tasks.sandbox.meters import Meter, Watchdog
 from tasks.sandbox.rootfs import RootFilesystem
 from tasks.sandbox.roots import Roots
-from tasks.spec import Limits
 
 
 class Bubblewrap:
@@ -50,6 +49,9 @@ class Bubblewrap:
         """The root file system that scripts run in, as this machine sees it."""
         return self._root(SCRIPTS).root
 
+    def languages(self) -> tuple[str, ...]:
+        return available_languages()
+
     def evaluate(self, job: Job, *, cancelled: Callable[[], bool] | None = None) -> Evaluation:
         """See `Sandbox.evaluate`. Raises `ValueError` for a language that is not available."""
         language = LANGUAGES.get(job.language)
@@ -72,6 +74,12 @@ class Bubblewrap:
         from tasks.sandbox import doctor
 
         return doctor.examine(self)
+
+    def trouble(self) -> str:
+        return ""
+
+    def close(self) -> None:
+        """Nothing is held: the copies of the runtimes are shared and stay."""
 
     def _root(self, name: str) -> RootFilesystem:
         if sys.platform != "linux":
@@ -155,7 +163,7 @@ class Bubblewrap:
                 argv=command(memory_mb=limits.memory_mb),
                 files=program.files,
                 artefact=program.artefact,
-                stdin=_call(job.entry, text, nonce) if function else as_bytes(text),
+                stdin=call(job.entry, text, nonce) if function else as_bytes(text),
                 cpu_s=min(limits.time_s, cpu_left),
                 wall_s=min(limits.wall_s, wall_left),
                 memory_mb=limits.memory_mb,
@@ -208,31 +216,7 @@ def judge(language: Language, outcome: process.Outcome, *, nonce: bytes | None) 
     )
 
 
-def _call(entry: str, arguments: str, nonce: bytes) -> bytes:
+def call(entry: str, arguments: str, nonce: bytes) -> bytes:
+    """What the driver of a function task reads from its standard input."""
     head = json.dumps({"nonce": nonce.hex(), "entry": entry})
     return as_bytes(f'{head[:-1]}, "args": {arguments}}}')
-
-
-def probe(sandbox: Bubblewrap) -> None:
-    """Run one trivial program. Raises `SandboxUnavailable` with the reason and the remedy."""
-    job = Job(
-        language="python",
-        source="print(6 * 7)",
-        kind="stdio",
-        entry="",
-        inputs=("",),
-        limits=Limits(time_s=10, memory_mb=256, output_kb=4),
-    )
-    try:
-        run = sandbox.evaluate(job).runs[0]
-    except SandboxUnavailable:
-        raise
-    except (SandboxError, OSError) as error:
-        raise SandboxUnavailable(f"{error}. `manage.py sandbox_doctor` says what to do.")
-    if run.status is not Status.OK or run.stdout != "42\n":
-        raise SandboxUnavailable(
-            f"a trivial program ended with {run.status}: {run.stderr[:500] or run.stdout[:500]}"
-        )
-
-
-__all__ = ["Bubblewrap", "probe"]
