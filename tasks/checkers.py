@@ -17,25 +17,34 @@ from typing import Any
 
 type Options = Mapping[str, Any]
 type Checker = Callable[[Any, Any, Options], bool]
+type Cell = tuple[int, Any]
 
 DEFAULT = "tokens"
 TOLERANCE = 1e-6
+ROWS_TOLERANCE = 1e-9
 
 _NUMBER = re.compile(rb"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
 _NAN = re.compile(rb"[+-]?nan", re.IGNORECASE)
+_WORDS_AND_SPACES = re.compile(rb"\s+|\S+")
 _TOLERANCES = frozenset({"tolerance", "abs_tol", "rel_tol"})
+_TEXT_OPTIONS = frozenset({"ignore_case"})
+_FLOATS_TEXT_OPTIONS = _TEXT_OPTIONS | {"keep_spaces"}
+_NULL_RANK, _BOOLEAN_RANK, _NUMBER_RANK, _TEXT_RANK = range(4)
 
 
 def exact(expected: Any, actual: Any, options: Options) -> bool:
-    """Equal character by character, line ends included."""
-    _known(options)
-    return _bytes(expected) == _bytes(actual)
+    """Equal character by character, line ends included; `ignore_case` as in `tokens`."""
+    fold = _case(options)
+    return fold(_bytes(expected)) == fold(_bytes(actual))
 
 
 def tokens(expected: Any, actual: Any, options: Options) -> bool:
-    """Equal words in equal order, whatever ASCII white space stands between them."""
-    _known(options)
-    return _bytes(expected).split() == _bytes(actual).split()
+    """Equal words in equal order, whatever ASCII white space stands between them.
+
+    With the option `ignore_case` ASCII letters count alike in either case.
+    """
+    fold = _case(options)
+    return fold(_bytes(expected)).split() == fold(_bytes(actual)).split()
 
 
 def lines(expected: Any, actual: Any, options: Options) -> bool:
@@ -49,10 +58,13 @@ def floats(expected: Any, actual: Any, options: Options) -> bool:
 
     |actual - expected| <= max(abs_tol, rel_tol * |expected|); both are 1e-6 unless the options
     `abs_tol`, `rel_tol`, or `tolerance` for both, say otherwise. Only ASCII decimal notation is a
-    number. What overflows a double is compared as text.
+    number. What overflows a double is compared as text. `ignore_case` as in `tokens`; with
+    `keep_spaces` the white space between the words must be equal too.
     """
-    abs_tol, rel_tol = _tolerance(options, TOLERANCE, TOLERANCE)
-    wanted, given = _bytes(expected).split(), _bytes(actual).split()
+    abs_tol, rel_tol = _tolerance(options, TOLERANCE, TOLERANCE, _FLOATS_TEXT_OPTIONS)
+    fold = _case(options, _TOLERANCES | _FLOATS_TEXT_OPTIONS)
+    cut = _WORDS_AND_SPACES.findall if _flag(options, "keep_spaces") else bytes.split
+    wanted, given = cut(fold(_bytes(expected))), cut(fold(_bytes(actual)))
     return len(wanted) == len(given) and all(
         _same_number_or_text(one, other, abs_tol, rel_tol)
         for one, other in zip(wanted, given, strict=True)
@@ -100,6 +112,44 @@ def json_values(expected: Any, actual: Any, options: Options) -> bool:
     return True
 
 
+def sql_rows(expected: Any, actual: Any, options: Options) -> bool:
+    """The rows of a query: `{"rows": [[...], ...], "columns": [...]}`, of both.
+
+    Columns are compared where `expected` names them, without regard to case. Rows are a multiset
+    unless the option `ordered` is true. Cells are null, booleans, numbers and texts, equal only
+    within their type; two whole numbers must be equal, other numbers be within the tolerances of
+    `floats`, 1e-9 unless the options say otherwise. Unordered rows are paired after sorting both
+    sides by the columns without fractions first.
+    """
+    abs_tol, rel_tol = _tolerance(options, ROWS_TOLERANCE, ROWS_TOLERANCE, frozenset({"ordered"}))
+    ordered = _flag(options, "ordered")
+    if not isinstance(expected, dict) or (wanted := _rows(expected)) is None:
+        raise ValueError("rows are needed: an object with `rows`, a list of lists of plain values")
+    if not isinstance(actual, dict) or (given := _rows(actual)) is None:
+        return False
+    if "columns" in expected and _column_names(expected) != _column_names(actual):
+        return False
+    if [len(row) for row in wanted[:1]] != [len(row) for row in given[:1]]:
+        return False
+    if len(wanted) != len(given):
+        return False
+    if not ordered:
+        inexact = {
+            column
+            for row in (*wanted, *given)
+            for column, (rank, value) in enumerate(row)
+            if rank == _NUMBER_RANK and isinstance(value, float) and not value.is_integer()
+        }
+        columns = sorted(range(len(wanted[0]) if wanted else 0), key=lambda c: c in inexact)
+        for rows in (wanted, given):
+            rows.sort(key=lambda row: [row[column] for column in columns])
+    return all(
+        _same_cell(one, other, abs_tol, rel_tol)
+        for row, other_row in zip(wanted, given, strict=True)
+        for one, other in zip(row, other_row, strict=True)
+    )
+
+
 CHECKERS: dict[str, Checker] = {
     "exact": exact,
     "tokens": tokens,
@@ -108,19 +158,23 @@ CHECKERS: dict[str, Checker] = {
     "unordered_lines": unordered_lines,
     "sorted_tokens": sorted_tokens,
     "json": json_values,
+    "sql_rows": sql_rows,
 }
 
 
 def match_text(name: str, expected: Any, actual: str, options: Options) -> bool:
     """Whether the output of a program is the expected text by the rule `name`.
 
-    For `json` both texts are parsed first; an output that is no JSON does not match. Raises
-    ValueError for an unknown rule or option, or an `expected` that the rule cannot read.
+    For `json` both texts are parsed first, for `sql_rows` the output (and what is expected, where
+    that is a text too); an output that is no JSON does not match. Raises ValueError for an unknown
+    rule or option, or an `expected` that the rule cannot read.
     """
     checker = _checker(name)
-    if checker is not json_values:
+    if checker not in (json_values, sql_rows):
         return checker(expected, actual, options)
-    wanted = parse_json(expected)
+    wanted = (
+        parse_json(expected) if checker is json_values or isinstance(expected, str) else expected
+    )
     try:
         given = parse_json(actual)
     except ValueError:
@@ -136,8 +190,12 @@ def match_value(name: str, expected: Any, actual: Any, options: Options) -> bool
     `json` there too, with the tolerances of `floats` if that is the rule.
     """
     checker = _checker(name)
+    if checker is sql_rows:
+        return checker(expected, actual, options)
     if isinstance(expected, str) and name != DEFAULT and checker is not json_values:
         return isinstance(actual, str) and checker(expected, actual, options)
+    if checker is not json_values:  # what says how to read texts says nothing of values
+        options = {key: value for key, value in options.items() if key not in _FLOATS_TEXT_OPTIONS}
     if checker is floats:
         options = {"tolerance": TOLERANCE, **options}
     return json_values(expected, actual, options)
@@ -174,8 +232,23 @@ def _known(options: Options, known: frozenset[str] = frozenset()) -> None:
         raise ValueError(f"unknown checker options: {', '.join(sorted(unknown))}")
 
 
-def _tolerance(options: Options, abs_tol: float, rel_tol: float) -> tuple[float, float]:
-    _known(options, _TOLERANCES)
+def _flag(options: Options, name: str) -> bool:
+    value = options.get(name, False)
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is true or false, not {value!r}")
+    return value
+
+
+def _case(options: Options, known: frozenset[str] = frozenset()) -> Callable[[bytes], bytes]:
+    """What a text goes through before it is compared: nothing, or lower case for ASCII letters."""
+    _known(options, known | _TEXT_OPTIONS)
+    return bytes.lower if _flag(options, "ignore_case") else bytes
+
+
+def _tolerance(
+    options: Options, abs_tol: float, rel_tol: float, known: frozenset[str] = frozenset()
+) -> tuple[float, float]:
+    _known(options, known | _TOLERANCES)
     both = options.get("tolerance")
     found = (
         options.get("abs_tol", abs_tol if both is None else both),
@@ -207,6 +280,49 @@ def _same_number_or_text(one: bytes, other: bytes, abs_tol: float, rel_tol: floa
     if not (_NUMBER.fullmatch(one) and _NUMBER.fullmatch(other)):
         return False
     return _close(float(one), float(other), abs_tol, rel_tol)
+
+
+def _rows(result: dict[str, Any]) -> list[list[Cell]] | None:
+    """The rows as cells that sort and compare, all of one length; None when they are no rows."""
+    rows = result.get("rows")
+    if not isinstance(rows, list):
+        return None
+    found: list[list[Cell]] = []
+    for row in rows:
+        if not isinstance(row, list) or len(row) != len(rows[0]):
+            return None
+        cells = [_cell(value) for value in row]
+        if None in cells:
+            return None
+        found.append(cells)  # type: ignore[arg-type]
+    return found
+
+
+def _cell(value: Any) -> Cell | None:
+    """A value with its type's rank before it, so that cells of any types sort; None for no cell."""
+    if value is None:
+        return _NULL_RANK, 0
+    if isinstance(value, bool):
+        return _BOOLEAN_RANK, value
+    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        return _NUMBER_RANK, value
+    return (_TEXT_RANK, value) if isinstance(value, str) else None
+
+
+def _column_names(result: dict[str, Any]) -> list[str] | None:
+    names = result.get("columns")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return None
+    return [name.casefold() for name in names]
+
+
+def _same_cell(one: Cell, other: Cell, abs_tol: float, rel_tol: float) -> bool:
+    (rank, value), (other_rank, other_value) = one, other
+    if rank != other_rank:
+        return False
+    if rank != _NUMBER_RANK or (isinstance(value, int) and isinstance(other_value, int)):
+        return bool(value == other_value)
+    return _close(value, other_value, abs_tol, rel_tol)
 
 
 def _is_number(value: Any) -> bool:

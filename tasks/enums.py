@@ -39,6 +39,21 @@ class Kind(models.TextChoices):
     SQL = "sql", _("An SQL query")
 
 
+class Origin(models.TextChoices):
+    """The format that a task's package had."""
+
+    NEUROGAME = "neurogame", _("our own")
+    KATTIS = "kattis", _("Kattis problem package")
+    HUMANEVAL = "humaneval", _("HumanEval record")
+
+
+class ProgramRole(models.TextChoices):
+    """What a program of a package is for."""
+
+    SUBMISSION = "submission", _("submission")
+    VALIDATOR = "validator", _("output validator")
+
+
 class AssignmentState(models.TextChoices):
     """States of a task within a session, with the moves that are allowed."""
 

@@ -275,12 +275,11 @@ def _count(attempt: Attempt, assignment: Assignment, judgement: Judgement) -> No
     attempt.score = judgement.score
     assignment.best_passed = max(assignment.best_passed, judgement.passed)
     assignment.total_tests = judgement.total
+    assignment.best_points = max(assignment.best_points, judgement.points)
+    assignment.total_points = judgement.total_points or assignment.total_points
     accepted = judgement.verdict == Verdict.AC
-    Assignment.objects.filter(pk=assignment.pk).update(
-        attempts_used=assignment.attempts_used,
-        best_passed=assignment.best_passed,
-        total_tests=assignment.total_tests,
-    )
+    counted = ("attempts_used", "best_passed", "total_tests", "best_points", "total_points")
+    assignment.save(update_fields=counted)
     if assignment.state == AssignmentState.CLOSED:  # the last draft, after the time was over
         if accepted:
             assignment.close_reason = CloseReason.ACCEPTED

@@ -80,14 +80,18 @@ def settle(session: Any, now: datetime | None = None) -> None:
 
 
 def outcome_of(assignment: Assignment) -> selection.Outcome:
-    """What a closed assignment showed, for the ability estimate."""
+    """What a closed assignment showed, for the ability estimate: points where the task's tests are
+    in groups, else tests."""
     task = assignment.task
     ended = assignment.closed_at or timezone.now()
+    got, total = assignment.best_passed, assignment.total_tests
+    if assignment.total_points:
+        got, total = assignment.best_points, assignment.total_points
     return selection.Outcome(
         a=task.discrimination,
         b=task.difficulty,
-        passed=min(assignment.best_passed, assignment.total_tests),
-        total=assignment.total_tests,
+        passed=min(got, total),
+        total=total,
         attempts=assignment.attempts_used,
         time_used_s=max(0.0, (ended - assignment.issued_at).total_seconds()),
         time_limit_s=(assignment.deadline - assignment.issued_at).total_seconds(),
@@ -164,6 +168,7 @@ def _issue(session: Any, now: datetime) -> Next:
         deadline=min(now + timedelta(seconds=seconds), session.ends_at),
         theta_before=ability.theta,
         total_tests=task.tests.count(),
+        total_points=sum(group["points"] for group in task.groups),
     )
     AssignmentMove.objects.create(assignment=assignment, new=AssignmentState.ISSUED)
     transaction.on_commit(lambda: signals.task_issued.send(Assignment, assignment=assignment))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from tasks.enums import Verdict
@@ -16,7 +16,8 @@ class TestResult:
     """What the program did on one test.
 
     Wall and CPU time in seconds, memory in KiB; both times are 0 for a test that the
-    evaluation's budget did not reach.
+    evaluation's budget did not reach and for one that was `skipped`: not run, because of a group
+    that failed with its verdict.
     `returned` is the JSON text of a function's value, None where there is none. The test's own
     data (`stdin` or `args`, `expected`) are kept for visible tests only: the bank has the others.
     """
@@ -38,6 +39,7 @@ class TestResult:
     stdin: str | None = None
     args: list[Any] | None = None
     expected: Any = None
+    skipped: bool = False
 
     @property
     def passed(self) -> bool:
@@ -55,6 +57,7 @@ class TestResult:
             return seen | {"duration": None}
         given = {"stdin": self.stdin} if self.args is None else {"args": self.args}
         returned = {} if self.args is None else {"returned": self.returned}
+        skipped = {"skipped": True} if self.skipped else {}
         return (
             seen
             | {
@@ -68,7 +71,29 @@ class TestResult:
             | given
             | {"expected": self.expected, "stdout": self.stdout, "stderr": self.stderr}
             | returned
+            | skipped
         )
+
+
+@dataclass(frozen=True, slots=True)
+class GroupResult:
+    """A group of tests: its points, earned when all of its tests `passed`."""
+
+    name: str
+    points: int
+    passed: bool
+
+    @property
+    def earned(self) -> int:
+        return self.points if self.passed else 0
+
+    def as_answer(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "points": self.points,
+            "earned": self.earned,
+            "passed": self.passed,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +101,8 @@ class Judgement:
     """The outcome of judging one program.
 
     `tests` holds the results in the task's order; it is empty when nothing ran (CE, IE) and for an
-    own input, whose one run is `own`. `total` counts the tests that were asked for.
+    own input, whose one run is `own`. `total` counts the tests that were asked for. `groups` holds
+    the results of the task's test groups, where it has any and all tests were asked for.
     `operator_detail` says what failed on our side and is never part of an answer.
     """
 
@@ -87,6 +113,7 @@ class Judgement:
     compile_output: str = ""
     sandbox: str = ""
     enforcement: str = ""
+    groups: tuple[GroupResult, ...] = ()
     operator_detail: str = field(default="", repr=False)
 
     @property
@@ -94,11 +121,23 @@ class Judgement:
         return sum(test.passed for test in self.tests)
 
     @property
+    def points(self) -> int:
+        return sum(group.earned for group in self.groups)
+
+    @property
+    def total_points(self) -> int:
+        return sum(group.points for group in self.groups)
+
+    @property
     def score(self) -> float:
-        """Share of the tests that passed, to two digits; 1 only when all of them did."""
+        """Share of the tests that passed, or of the points earned where there are groups, to two
+        digits; 1 only when all tests passed."""
         if self.total and self.passed == self.total:
             return 1.0
-        return min(0.99, round(self.passed / self.total, 2)) if self.total else 0.0
+        got, total = self.passed, self.total
+        if self.groups:
+            got, total = self.points, self.total_points
+        return min(0.99, round(got / total, 2)) if total else 0.0
 
     @property
     def shown(self) -> TestResult | None:
@@ -168,6 +207,8 @@ class Judgement:
             answer["returned"] = self.own.returned
         if score:
             answer["score"] = self.score
+            if self.groups:
+                answer["groups"] = [group.as_answer() for group in self.groups]
         return answer
 
     def as_record(self) -> dict[str, Any]:
@@ -178,6 +219,7 @@ class Judgement:
             "verdict": self.verdict.value,
             "tests": [_test_record(test) for test in self.tests],
             "own": _test_record(self.own) if self.own else None,
+            "groups": [asdict(group) for group in self.groups],
         }
 
     @classmethod
@@ -187,10 +229,12 @@ class Judgement:
             if record["format"] != RECORD_FORMAT:
                 raise ValueError(f"a judgement of format {record['format']!r}")
             own = record["own"]
+            record = {"groups": [], **record}  # a field younger than the format
             known = {name: record[name] for name in _names(Judgement)} | {
                 "verdict": Verdict(record["verdict"]),
                 "tests": tuple(_test_from_record(test) for test in record["tests"]),
                 "own": _test_from_record(own) if own else None,
+                "groups": tuple(GroupResult(**group) for group in record["groups"]),
             }
         except (KeyError, TypeError) as error:
             raise ValueError(f"not the record of a judgement: {error!r}")
@@ -208,5 +252,6 @@ def _test_record(test: TestResult) -> dict[str, Any]:
 
 
 def _test_from_record(record: Mapping[str, Any]) -> TestResult:
+    record = {"skipped": False, **record}  # a field younger than the format
     known = {name: record[name] for name in _names(TestResult)}
     return TestResult(**known | {"verdict": Verdict(record["verdict"])})

@@ -13,8 +13,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from tasks.enums import AssignmentState, CloseReason, Kind, Verdict
-from tasks.spec import Limits, TaskSpec, TestCase
+from tasks.enums import AssignmentState, CloseReason, Kind, Origin, ProgramRole, Verdict
+from tasks.spec import VALIDATOR, Limits, TaskSpec, TestCase, TestGroup, Validator
 
 
 class TaskQuerySet(models.QuerySet["CodingTask"]):
@@ -51,6 +51,16 @@ class CodingTask(models.Model):
     starter = models.JSONField(_("starter code"), default=dict, blank=True)
     checker = models.CharField(_("checker"), max_length=30, default="tokens")
     checker_options = models.JSONField(_("checker options"), default=dict, blank=True)
+    groups = models.JSONField(
+        _("test groups"),
+        default=list,
+        blank=True,
+        help_text=_("Name, points, required groups, and whether a failure stops judging."),
+    )
+    origin = models.CharField(_("format"), max_length=20, choices=Origin, default=Origin.NEUROGAME)
+    credits = models.TextField(
+        _("credits"), blank=True, help_text=_("Author, source and licence of the task.")
+    )
     cpu_s = models.FloatField(_("CPU limit, s"), default=2.0)
     memory_mb = models.PositiveIntegerField(_("memory limit, MiB"), default=256)
     output_kb = models.PositiveIntegerField(_("output limit, KiB"), default=64)
@@ -87,7 +97,16 @@ class CodingTask(models.Model):
             checker=self.checker,
             checker_options=self.checker_options,
             tests=tuple(test.case() for test in self.tests.all()),
+            groups=tuple(TestGroup.from_dict(group) for group in self.groups),
+            validator=self.validator() if self.checker == VALIDATOR else None,
         )
+
+    def validator(self) -> Validator | None:
+        """The package's own program that judges outputs, where the task has one."""
+        program = self.programs.filter(role=ProgramRole.VALIDATOR).first()
+        if program is None:
+            return None
+        return Validator(program.language, program.source, tuple(program.arguments))
 
     def text(self, locale: str) -> TaskTranslation:
         """Title, statement and hints in `locale`, else in English, else in what there is."""
@@ -124,6 +143,7 @@ class TaskTest(models.Model):
     order = models.PositiveIntegerField(_("order"))
     name = models.CharField(_("name"), max_length=60)
     visible = models.BooleanField(_("visible"), default=False)
+    group = models.CharField(_("group"), max_length=60, blank=True)
     stdin = models.TextField(_("input"), blank=True)
     args = models.JSONField(_("arguments"), null=True, blank=True)
     expected = models.JSONField(
@@ -149,7 +169,38 @@ class TaskTest(models.Model):
             stdin=self.stdin,
             args=self.args,
             expected=self.expected,
+            group=self.group,
         )
+
+
+class TaskProgram(models.Model):
+    """A program of the task's package: a submission with the verdict that the judge must give it,
+    or the validator that judges outputs."""
+
+    task = models.ForeignKey(
+        CodingTask, models.CASCADE, related_name="programs", verbose_name=_("task")
+    )
+    role = models.CharField(_("role"), max_length=20, choices=ProgramRole)
+    name = models.CharField(
+        _("name"), max_length=200, help_text=_("The file in the package, such as AC/reference.py.")
+    )
+    language = models.CharField(_("language"), max_length=20)
+    expected = models.CharField(_("expected verdict"), max_length=3, choices=Verdict, blank=True)
+    source = models.TextField(_("source"))
+    arguments = models.JSONField(
+        _("arguments"), default=list, blank=True, help_text=_("What a validator is started with.")
+    )
+
+    class Meta:
+        verbose_name = _("program of a task")
+        verbose_name_plural = _("programs of a task")
+        ordering = ["role", "name"]
+        constraints = [
+            models.UniqueConstraint(fields=["task", "role", "name"], name="program_names_differ")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class AssignmentQuerySet(models.QuerySet["Assignment"]):
@@ -185,6 +236,10 @@ class Assignment(models.Model):
     attempts_used = models.PositiveIntegerField(_("attempts"), default=0)
     best_passed = models.PositiveIntegerField(_("tests passed"), default=0)
     total_tests = models.PositiveIntegerField(_("tests"), default=0)
+    best_points = models.PositiveIntegerField(_("points gained"), default=0)
+    total_points = models.PositiveIntegerField(
+        _("points"), default=0, help_text=_("0 where the task's tests are not in groups.")
+    )
     hints_given = models.PositiveIntegerField(_("hints"), default=0)
     theta_before = models.FloatField(_("ability before"), default=0.0)
     theta_after = models.FloatField(_("ability after"), null=True, blank=True)

@@ -26,9 +26,9 @@ from django.db.models import JSONNull
 from django.utils.translation import gettext as _
 
 from tasks import checkers
-from tasks.enums import Kind, Verdict
+from tasks.enums import Kind, ProgramRole, Verdict
 from tasks.manifest import PackageError, Table, read_manifest, read_text
-from tasks.models import CodingTask, TaskTest, TaskTranslation
+from tasks.models import CodingTask, TaskProgram, TaskTest, TaskTranslation
 from tasks.package_tests import check_expected, read_tests
 from tasks.spec import Limits, TaskSpec, TestCase
 
@@ -36,7 +36,7 @@ BANK = Path(__file__).resolve().parent / "bank"
 MANIFEST = "task.toml"
 LOCALES = ("en", "ru")
 SUFFIXES = {"python": ".py", "javascript": ".js"}
-FORMAT = 1
+FORMAT = 2
 KINDS = ("stdio", "function")
 HINTS = 3
 
@@ -64,6 +64,11 @@ class Submission:
     language: str
     path: Path
     source: str
+
+    @property
+    def name(self) -> str:
+        """What the database calls it: the folder's verdict and the file."""
+        return f"{self.expected}/{self.path.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +237,18 @@ def store(package: Package) -> tuple[CodingTask, Stored]:
             expected=JSONNull() if test.expected is None else test.expected,
         )
         for order, test in enumerate(package.tests, start=1)
+    )
+    task.programs.all().delete()
+    TaskProgram.objects.bulk_create(
+        TaskProgram(
+            task=task,
+            role=ProgramRole.SUBMISSION,
+            name=submission.name,
+            language=submission.language,
+            expected=submission.expected,
+            source=submission.source,
+        )
+        for submission in package.submissions
     )
     return task, Stored.CHANGED if found else Stored.CREATED
 

@@ -44,7 +44,7 @@ class Outcome:
     """What one closed task showed.
 
     `a`, `b`: the task's discrimination (> 0) and difficulty, on the theta scale. `passed` of
-    `total` tests in the best attempt; `attempts` counts those that were judged. Times in seconds;
+    `total` tests, or points where tests are in groups, in the best attempt; `attempts` counts those that were judged. Times in seconds;
     a `time_limit_s` of 0 means that the task had no time of its own.
     """
 

@@ -86,6 +86,13 @@ class TestResultSerializer(serializers.Serializer[Any]):
     duration = serializers.FloatField(allow_null=True)
 
 
+class GroupResultSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    points = serializers.IntegerField()
+    earned = serializers.IntegerField()
+    passed = serializers.BooleanField()
+
+
 class ResultSerializer(serializers.Serializer[Any]):
     """The answer to a run or a check, for the schema."""
 
@@ -101,6 +108,7 @@ class ResultSerializer(serializers.Serializer[Any]):
     truncated = serializers.BooleanField()
     sandbox = serializers.CharField()
     tests = TestResultSerializer(many=True)
+    groups = GroupResultSerializer(many=True, required=False)
     passed = serializers.IntegerField()
     total = serializers.IntegerField()
     attempt = serializers.IntegerField(required=False)

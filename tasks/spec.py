@@ -6,8 +6,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
+
+# The checker of a task whose outputs are judged by a program of its package.
+VALIDATOR = "validator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +39,46 @@ class TestCase:
     stdin: str = ""
     args: list[Any] | None = None
     expected: Any = ""
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TestGroup:
+    """Tests that score together: all `points` when every test of the group passes, else none.
+
+    The tests of a group run only when every group in `requires` has passed; when a `pretest` group
+    fails nothing that has not run yet runs.
+    """
+
+    __test__ = False
+
+    name: str
+    points: int
+    requires: tuple[str, ...] = ()
+    pretest: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "requires": list(self.requires)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> TestGroup:
+        return cls(**{**data, "requires": tuple(data["requires"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Validator:
+    """A program that judges one output: called with the names of the input, the answer and an empty
+    directory and then `arguments`, the output on its stdin; it exits with 42 (right) or 43 (wrong)."""
+
+    language: str
+    source: str
+    arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TaskSpec:
-    """A task as the judge sees it. `checker` names an entry of `checkers.CHECKERS`, with its options."""
+    """A task as the judge sees it. `checker` names an entry of `checkers.CHECKERS`, with its options,
+    or is `VALIDATOR`. With `groups` every test is in one of them."""
 
     slug: str
     kind: str
@@ -48,6 +87,8 @@ class TaskSpec:
     checker: str = "tokens"
     checker_options: dict[str, Any] = field(default_factory=dict)
     tests: tuple[TestCase, ...] = ()
+    groups: tuple[TestGroup, ...] = ()
+    validator: Validator | None = None
 
     @property
     def visible_tests(self) -> tuple[TestCase, ...]:

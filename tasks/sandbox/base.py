@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
@@ -16,7 +17,14 @@ from typing import Any, NoReturn, Protocol, Self, get_args, get_type_hints
 
 from tasks.spec import Limits
 
+type Files = tuple[tuple[str, str], ...]
+
 KINDS = ("stdio", "function", "sql")
+# Beside the program, or in one folder there; what begins with a dot is nobody's plain file.
+_FILE_NAME = re.compile(r"(?:[A-Za-z0-9_-]+/)?[A-Za-z0-9_-][A-Za-z0-9_.-]*")
+# Seconds that one evaluation may take over all of its runs (contract, section 7).
+CPU_BUDGET_S = 20.0
+WALL_BUDGET_S = 60.0
 ENFORCEMENTS = ("cgroup-v1", "cgroup-v2", "watchdog", "docker")
 
 
@@ -112,7 +120,10 @@ class Job:
     """A program and the inputs to run it on.
 
     `inputs` are texts for standard input, or, for the kind `function`, JSON texts of the list of
-    arguments that `entry` is called with; for the kind `sql` scripts that make the tables. The budgets, in seconds, hold over all runs together.
+    arguments that `entry` is called with; for the kind `sql` scripts that make the tables. The
+    budgets, in seconds, hold over all runs together. `files`, unless empty, has for each input the
+    files that stand beside the program during that run, as names and texts; `arguments` follow the
+    program on its command line.
     """
 
     language: str
@@ -121,12 +132,20 @@ class Job:
     entry: str
     inputs: tuple[str, ...]
     limits: Limits
-    cpu_budget_s: float = 20.0
-    wall_budget_s: float = 60.0
+    cpu_budget_s: float = CPU_BUDGET_S
+    wall_budget_s: float = WALL_BUDGET_S
+    files: tuple[Files, ...] = ()
+    arguments: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"Job: kind {self.kind!r} does not run in a sandbox")
+        if self.files and len(self.files) != len(self.inputs):
+            raise ValueError("Job: files must be given for every input or for none")
+        if not all(_FILE_NAME.fullmatch(name) for given in self.files for name, _text in given):
+            raise ValueError("Job: a file has a name that is not plain")
+        if any("\0" in argument for argument in self.arguments):
+            raise ValueError("Job: an argument holds a NUL character")
         if self.kind == "function":
             if not (self.entry.isascii() and self.entry.isidentifier()):
                 raise ValueError("Job: entry must be a plain identifier")
@@ -140,7 +159,12 @@ class Job:
             raise ValueError("Job: budgets must be finite and not negative")
 
     def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "inputs": list(self.inputs)}
+        return {
+            **asdict(self),
+            "inputs": list(self.inputs),
+            "files": [[list(file) for file in given] for given in self.files],
+            "arguments": list(self.arguments),
+        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -148,7 +172,11 @@ class Job:
         values = _checked(cls, data)
         if not all(isinstance(text, str) for text in values["inputs"]):
             raise ValueError("Job: inputs must be texts")
+        if not all(isinstance(text, str) for text in values["arguments"]):
+            raise ValueError("Job: arguments must be texts")
         values["inputs"] = tuple(values["inputs"])
+        values["arguments"] = tuple(values["arguments"])
+        values["files"] = tuple(_files(given) for given in values["files"])
         values["limits"] = Limits(**_checked(Limits, values["limits"]))
         return cls(**values)
 
@@ -229,6 +257,15 @@ class Sandbox(Protocol):
     def close(self) -> None:
         """Give back what is held between evaluations. Idempotent."""
         ...
+
+
+def _files(given: Any) -> Files:
+    if not isinstance(given, list | tuple):
+        raise ValueError("Job: the files of an input must be a list")
+    for file in given:
+        if not (isinstance(file, list | tuple) and [type(part) for part in file] == [str, str]):
+            raise ValueError("Job: a file is a name and a text")
+    return tuple((name, text) for name, text in given)
 
 
 def _check_arguments(text: str) -> None:

@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from tasks.sandbox import cgroups, frames, launch, process, rootfs, seccomp
-from tasks.sandbox.base import Check, Evaluation, Job, Run, SandboxError, SandboxUnavailable, Status
+from tasks.sandbox.base import (
+    Check,
+    Evaluation,
+    Files,
+    Job,
+    Run,
+    SandboxError,
+    SandboxUnavailable,
+    Status,
+)
 from tasks.sandbox.building import Program, as_bytes, as_text, build
 from tasks.sandbox.languages import LANGUAGES, SCRIPTS, Language, available_languages
 from tasks.sandbox.meters import Meter, Watchdog
@@ -133,12 +142,13 @@ class Bubblewrap:
         runs: list[Run] = []
         cpu_left = job.cpu_budget_s
         end = time.monotonic() + job.wall_budget_s
-        for text in job.inputs:
+        for number, text in enumerate(job.inputs):
             wall_left = end - time.monotonic()
             if cpu_left <= 0 or wall_left <= 0:
                 runs.append(Run.never_started())
                 continue
-            run = self._one(language, job, program, text, cpu_left, wall_left, cancelled)
+            files = job.files[number] if job.files else ()
+            run = self._one(language, job, program, text, files, cpu_left, wall_left, cancelled)
             cpu_left -= run.cpu_time
             runs.append(run)
         return tuple(runs)
@@ -149,6 +159,7 @@ class Bubblewrap:
         job: Job,
         program: Program,
         text: str,
+        files: Files,
         cpu_left: float,
         wall_left: float,
         cancelled: Callable[[], bool] | None,
@@ -160,8 +171,8 @@ class Bubblewrap:
         command = language.function_command if function else language.stdio_command
         outcome = self._run(
             launch.Command(
-                argv=command(memory_mb=limits.memory_mb),
-                files=program.files,
+                argv=(*command(memory_mb=limits.memory_mb), *job.arguments),
+                files=(*((name, as_bytes(content)) for name, content in files), *program.files),
                 artefact=program.artefact,
                 stdin=call(job.entry, text, nonce) if function else as_bytes(text),
                 cpu_s=min(limits.time_s, cpu_left),

@@ -17,7 +17,7 @@ from tasks.sandbox.languages import Language
 from tasks.sandbox.pipes import Artefact
 
 ARTEFACT_MIB = 64
-_WORK_MIB = 2 * ARTEFACT_MIB
+_WORK_MIB = 3 * ARTEFACT_MIB  # with what a compiler leaves on its way there
 _OUTPUT = 64 * 1024
 _TOO_SLOW = _("Compiling took too long.")
 _TOO_MUCH = _("Compiling took too much memory.")
@@ -58,7 +58,7 @@ def build(language: Language, job: Job, run: RunIn) -> tuple[Program | None, str
             address_space_mb=how.address_space_mb,
             output_bytes=_OUTPUT,
             answer_bytes=ARTEFACT_MIB * 1024 * 1024 if how.artefact else 0,
-            environment=how.environment,
+            environment=(("TMPDIR", launch.WORK), *how.environment),
             work_mib=_WORK_MIB,
         ),
     )

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.sandbox import frames, launch, seccomp
-from tasks.sandbox.base import Check, Evaluation, Job, Run, SandboxError, Status
+from tasks.sandbox.base import Check, Evaluation, Files, Job, Run, SandboxError, Status
 from tasks.sandbox.bubblewrap import call, judge
 from tasks.sandbox.building import Program, as_bytes, build
 from tasks.sandbox.docker_pool import Pool
@@ -346,12 +346,13 @@ def _runs(
     runs: list[Run] = []
     cpu_left = job.cpu_budget_s
     end = time.monotonic() + job.wall_budget_s
-    for text in job.inputs:
+    for number, text in enumerate(job.inputs):
         wall_left = end - time.monotonic()
         if cpu_left <= 0 or wall_left <= 0:
             runs.append(Run.never_started())
             continue
-        run = _one(language, job, program, text, cpu_left, wall_left, submission)
+        files = job.files[number] if job.files else ()
+        run = _one(language, job, program, text, files, cpu_left, wall_left, submission)
         cpu_left -= run.cpu_time
         runs.append(run)
     return tuple(runs)
@@ -362,6 +363,7 @@ def _one(
     job: Job,
     program: Program,
     text: str,
+    files: Files,
     cpu_left: float,
     wall_left: float,
     submission: _Submission,
@@ -373,8 +375,8 @@ def _one(
     make = language.function_command if function else language.stdio_command
     outcome = submission.run(
         launch.Command(
-            argv=make(memory_mb=limits.memory_mb),
-            files=program.files,
+            argv=(*make(memory_mb=limits.memory_mb), *job.arguments),
+            files=(*((name, as_bytes(content)) for name, content in files), *program.files),
             artefact=program.artefact,
             stdin=call(job.entry, text, nonce) if function else as_bytes(text),
             cpu_s=min(limits.time_s, cpu_left),

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from tasks.checkers import CHECKERS, match_text, match_value, parse_json
 
-TEXT_RULES = [name for name in CHECKERS if name != "json"]
+TEXT_RULES = [name for name in CHECKERS if name not in ("json", "sql_rows")]
+cells = (
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 3)
+    | st.floats(-1, 1).map(lambda number: round(number, 1))
+    | st.text("ab", max_size=2)
+)
 json_values = st.recursive(
     st.none()
     | st.booleans()
@@ -138,8 +145,94 @@ def test_a_tolerance_is_an_option(rule, options, actual, same):
 
 
 @pytest.mark.parametrize(
+    ("rule", "options", "expected", "actual", "same"),
+    [
+        ("tokens", {"ignore_case": True}, "Yes 1", "yES\n1", True),
+        ("tokens", {"ignore_case": False}, "Yes", "yes", False),
+        ("tokens", {"ignore_case": True}, "É", "é", False),
+        ("exact", {"ignore_case": True}, "A b", "a B", True),
+        ("exact", {"ignore_case": True}, "A b", "a  B", False),
+        ("floats", {"ignore_case": True, "tolerance": 0.1}, "YES 1.0", "yes 1.05", True),
+        ("floats", {"keep_spaces": True}, "1 2\n", "1.0 2\n", True),
+        ("floats", {"keep_spaces": True}, "1 2\n", "1.0  2\n", False),
+        ("floats", {"keep_spaces": True}, "1 2\n", "1.0 2", False),
+    ],
+)
+def test_case_and_spaces_are_options(rule, options, expected, actual, same):
+    assert match_text(rule, expected, actual, options) is same
+    assert match_value(rule, [expected], [expected], options)
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "options", "same"),
+    [
+        ({"rows": [[1, "a"], [2, "b"]]}, {"columns": ["x", "y"], "rows": [[2, "b"], [1, "a"]]}, {}, True),
+        ({"rows": [[1], [2]]}, {"rows": [[2], [1]]}, {"ordered": True}, False),
+        ({"rows": [[1], [1], [2]]}, {"rows": [[1], [2], [2]]}, {}, False),
+        ({"rows": [[1]]}, {"rows": [[1, None]]}, {}, False),
+        ({"rows": [[1]]}, {"rows": []}, {}, False),
+        ({"rows": []}, {"rows": []}, {}, True),
+        ({"rows": []}, {"rows": [[]]}, {}, False),
+        ({"columns": ["Id"], "rows": [[1]]}, {"columns": ["ID"], "rows": [[1]]}, {}, True),
+        ({"columns": ["id"], "rows": [[1]]}, {"columns": ["name"], "rows": [[1]]}, {}, False),
+        ({"columns": ["id"], "rows": [[1]]}, {"rows": [[1]]}, {}, False),
+        ({"rows": [[1]]}, {"rows": [["1"]]}, {}, False),
+        ({"rows": [[1]]}, {"rows": [[True]]}, {}, False),
+        ({"rows": [[None]]}, {"rows": [[0]]}, {}, False),
+        ({"rows": [[2]]}, {"rows": [[2.0]]}, {}, True),
+        ({"rows": [[1234567.0]]}, {"rows": [[1234567.89]]}, {}, False),
+        ({"rows": [[1000000000]]}, {"rows": [[1000000001]]}, {"tolerance": 1e-6}, False),
+        ({"rows": [[0.3]]}, {"rows": [[0.1 + 0.2]]}, {}, True),
+        ({"rows": [[0.3]]}, {"rows": [[0.31]]}, {"abs_tol": 0.02}, True),
+        ({"rows": [[0.3]]}, {"rows": [[0.31]]}, {"rel_tol": 0.02}, False),
+        # Noise in one column must not pair a row with its neighbour.
+        (
+            {"rows": [[0.5, "b"], [0.5, "a"], [7.25, None]]},
+            {"rows": [[7.25, None], [0.5 + 1e-12, "a"], [0.5 - 1e-12, "b"]]},
+            {},
+            True,
+        ),
+        ({"rows": [[1]]}, [[1]], {}, False),
+        ({"rows": [[1]]}, {"rows": [[[1]]]}, {}, False),
+        ({"rows": [[1]]}, {"rows": 1}, {}, False),
+        ({"rows": [[1]]}, {"rows": ["1"]}, {}, False),
+    ],
+)  # fmt: skip
+def test_the_rows_of_a_query(expected, actual, options, same):
+    assert match_text("sql_rows", expected, json.dumps(actual), options) is same
+    assert match_text("sql_rows", json.dumps(expected), json.dumps(actual), options) is same
+    assert match_value("sql_rows", expected, actual, options) is same
+
+
+@given(
+    st.integers(0, 3).flatmap(
+        lambda width: st.lists(st.lists(cells, min_size=width, max_size=width), max_size=6)
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_rows_match_themselves_in_any_order_and_no_row_more(rows, random):
+    shuffled = list(rows)
+    random.shuffle(shuffled)
+    match = match_value("sql_rows", {"rows": rows}, {"rows": shuffled}, {})
+    assert match
+    assert not match_value("sql_rows", {"rows": rows}, {"rows": [*shuffled, *rows[:1], []]}, {})
+    if rows and rows[0]:
+        changed = [[*row] for row in shuffled]
+        changed[0][0] = "c"
+        assert not match_value("sql_rows", {"rows": rows}, {"rows": changed}, {})
+
+
+@pytest.mark.parametrize(
     ("rule", "expected", "options"),
     [
+        ("sql_rows", {"rows": [[1], [1, 2]]}, {}),
+        ("sql_rows", {"rows": [[{}]]}, {}),
+        ("sql_rows", "[]", {}),
+        ("sql_rows", 5, {}),
+        ("sql_rows", {"rows": [[1]]}, {"ordered": 1}),
+        ("sql_rows", {"rows": [[1]]}, {"order": True}),
+        ("tokens", "1", {"ignore_case": "yes"}),
+        ("lines", "1", {"ignore_case": True}),
         ("telepathy", "1", {}),
         ("tokens", "1", {"case": False}),
         ("floats", "1", {"abs_tol": -1}),
@@ -227,8 +320,28 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_output_is_refused_in_linear_time(rule, name):
     started = time.process_time()
-    assert match_text(rule, "42", HOSTILE[name], {}) is False
+    expected = {"rows": [[42]]} if rule == "sql_rows" else "42"
+    assert match_text(rule, expected, HOSTILE[name], {}) is False
     assert time.process_time() - started < 2.0
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [[1]] * 200_000,
+        [["x" * 1000]] * 2000,
+        [list(range(200_000))],
+        [[10**4000]] * 200,
+        [[0.1 * n, n] for n in range(100_000)],
+    ],
+    ids=["many", "texts", "wide", "digits", "fractions"],
+)
+def test_many_rows_take_linear_time(rows):
+    actual = json.dumps({"rows": rows[::-1]})
+    started = time.process_time()
+    assert match_text("sql_rows", {"rows": rows}, actual, {}) is True
+    assert match_text("sql_rows", {"rows": [[42]]}, actual, {}) is False
+    assert time.process_time() - started < 4.0
 
 
 def test_values_nested_beyond_the_stack_are_compared():

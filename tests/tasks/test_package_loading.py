@@ -11,6 +11,7 @@ from tasks.models import CodingTask
 from tasks.packages import Stored, discover, load, parse, store
 from tests.tasks.package_support import (
     RIGHT,
+    WRONG,
     as_function,
     field,
     make_package,
@@ -57,6 +58,16 @@ def test_store_keeps_an_expected_null(package: Path) -> None:
     task, _ = store(parse(package))
 
     assert CodingTask.objects.get(pk=task.pk).tests.first().expected is None
+
+
+@pytest.mark.django_db
+def test_store_keeps_the_programs_with_the_verdicts_of_their_folders(package: Path) -> None:
+    task, _ = store(parse(package))
+
+    assert list(task.programs.values_list("role", "name", "language", "expected", "source")) == [
+        ("submission", "AC/reference.py", "python", "AC", RIGHT),
+        ("submission", "WA/adds_two.py", "python", "WA", WRONG),
+    ]
 
 
 @pytest.mark.django_db

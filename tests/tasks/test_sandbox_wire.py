@@ -17,6 +17,9 @@ from tasks.sandbox.process import Outcome
 from tasks.spec import Limits
 
 JOB = Job("python", "print(1)", "function", "solve", ("[1]", "[]"), Limits(1.5, 64, 8), 3.0, 9.0)
+WITH_FILES = Job(
+    "python", "", "stdio", "", ("a", "b"), Limits(), files=((("in", "1"),), ()), arguments=("-x",)
+)
 RUN = Run(Status.OK, 0, None, "out", "err", 3, 0.1, 0.05, 900, False, {"a": [1]}, True)
 DONE = Evaluation(True, "", (RUN, Run.never_started()), "bubblewrap", "watchdog")
 
@@ -26,7 +29,7 @@ def through_json(value):
 
 
 @pytest.mark.parametrize(
-    "value", [JOB, DONE, Evaluation(False, "no", (), "bubblewrap", "cgroup-v1")]
+    "value", [JOB, WITH_FILES, DONE, Evaluation(False, "no", (), "bubblewrap", "cgroup-v1")]
 )
 def test_round_trip(value):
     assert type(value).from_dict(through_json(value.to_dict())) == value
@@ -49,6 +52,16 @@ def test_round_trip(value):
         (JOB, {"limits": {"time_s": -1, "memory_mb": 64, "output_kb": 8}}),
         (JOB, {"limits": {"time_s": 1, "memory_mb": "64", "output_kb": 8}}),
         (JOB, {"extra": 1}),
+        (WITH_FILES, {"files": [[]]}),
+        (WITH_FILES, {"files": [[], [["in"]]]}),
+        (WITH_FILES, {"files": [[], [["in", 1]]]}),
+        (WITH_FILES, {"files": [[], [["../in", ""]]]}),
+        (WITH_FILES, {"files": [[], [["/w/in", ""]]]}),
+        (WITH_FILES, {"files": [[], [["a/b/in", ""]]]}),
+        (WITH_FILES, {"files": [[], [[".in", ""]]]}),
+        (WITH_FILES, {"files": [{}, {}]}),
+        (WITH_FILES, {"arguments": [1]}),
+        (WITH_FILES, {"arguments": ["a\0"]}),
         (DONE, {"runs": [{}]}),
         (DONE, {"runs": [RUN.to_dict() | {"status": "AC"}]}),
         (DONE, {"runs": [RUN.to_dict() | {"memory_kb": -1}]}),

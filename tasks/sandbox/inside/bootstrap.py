@@ -417,6 +417,7 @@ def main() -> None:
             say({})
         else:
             for path, data in files.items():
+                os.makedirs(os.path.dirname(path), exist_ok=True)
                 with open(path, "wb") as file:
                     file.write(data)
             stdin, code = blobs

@@ -20,7 +20,7 @@ _LEFT_OUT = re.compile(
 # Few threads of its own, and no files beside the program's; the class archive halves the start.
 _QUIET = ("-XX:+UseSerialGC", "-XX:CICompilerCount=2", "-XX:-UsePerfData", "-Xshare:auto")
 _OUTSIDE_THE_HEAP_MB = 64
-_STACK_MB = 64
+_STACK_MB = 48
 _COMPILE = f"""
 java="/{_HOME}/bin/java {" ".join(_QUIET)} -XX:TieredStopAtLevel=1 -Xmx512m"
 $java -m jdk.compiler/com.sun.tools.javac.Main -proc:none -encoding UTF-8 -Xmaxerrs 20 \
@@ -76,10 +76,12 @@ class Java:
 
     def stdio_command(self, *, memory_mb: float) -> tuple[str, ...]:
         heap = max(16, int(memory_mb) - _OUTSIDE_THE_HEAP_MB)
-        stack = max(2, min(_STACK_MB, heap // 2))
+        stack = max(2, min(_STACK_MB, heap // 4))
         limits = (f"-Xmx{heap}m", f"-Xss{stack}m", "-XX:ReservedCodeCacheSize=48m")
+        # The trace of an endless recursion would be longer than what a program may print.
+        shown = ("-XX:MaxJavaStackTraceDepth=64",)
         where = ("-XX:-CreateCoredumpOnCrash", "-Dfile.encoding=UTF-8", "-cp", "solution.jar")
-        return (f"/{_HOME}/bin/java", *_QUIET, *limits, *where, "Main")
+        return (f"/{_HOME}/bin/java", *_QUIET, *limits, *shown, *where, "Main")
 
     def function_command(self, *, memory_mb: float) -> tuple[str, ...]:
         raise NotImplementedError("no driver for tasks of the kind function")
