@@ -10,8 +10,10 @@ import contextlib
 import hashlib
 import os
 import re
+import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -161,15 +163,15 @@ class Daemon:
             time.sleep(0.05)
 
     def answers(self) -> bool:
-        import docker
-        import requests
-
-        try:
-            client = docker.APIClient(base_url=self.url, timeout=5)
-        except (docker.errors.DockerException, requests.RequestException):
-            return False
-        with contextlib.closing(client):
-            return bool(client.ping())
+        """Whether it answers within a second."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(1)
+            try:
+                connection.connect(self.url.removeprefix("unix://"))
+                connection.sendall(b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n")
+                return connection.recv(64).startswith(b"HTTP/1.0 200")
+            except OSError:
+                return False
 
     def load(self, tar: Path) -> None:
         """Import the image."""
@@ -179,10 +181,20 @@ class Daemon:
             client.import_image_from_file(str(tar), repository=IMAGE, tag="latest")
 
     def kill(self) -> None:
-        """As a crash: what it started goes on."""
+        """As a crash of both daemons: the containers go on."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+        file = self.folder / "exec/containerd/containerd.pid"
+        with contextlib.suppress(OSError, ValueError):
+            # It dies by itself, but only soon, and where nobody reaps it a daemon that is started
+            # again would take it for alive.
+            ended = os.pidfd_open(int(file.read_text()))
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(ended, signal.SIGKILL)
+            select.select([ended], [], [], 10)
+            os.close(ended)
+        file.unlink(missing_ok=True)
 
     def stop(self) -> None:
         """Stop it, with its containers, and unmount what it mounted."""

@@ -19,16 +19,25 @@ from pathlib import Path
 from typing import Any
 
 from tasks.sandbox import frames, launch, seccomp
-from tasks.sandbox.base import Check, Evaluation, Files, Job, Run, SandboxError, Status
+from tasks.sandbox.base import (
+    Check,
+    Evaluation,
+    Files,
+    Job,
+    Run,
+    SandboxError,
+    SandboxUnavailable,
+    Status,
+)
 from tasks.sandbox.bubblewrap import call, judge
 from tasks.sandbox.building import Program, as_bytes, build
 from tasks.sandbox.docker_pool import Pool
-from tasks.sandbox.engine import DRIVERS, WIPED, WORK, Container, Engine, Gone
+from tasks.sandbox.engine import DRIVERS, PATIENCE_S, WIPED, WORK, Container, Engine, Gone
 from tasks.sandbox.languages import LANGUAGES, Language
 from tasks.sandbox.pipes import Capture
 from tasks.sandbox.process import Outcome
 
-_GRACE_S = 5.0
+_GRACE_S = 3.0
 _LIFETIME_S = 600.0
 _START_MB = 512
 _OWN_MB = 24  # the bootstrap's own, beside what stands in memory only to be handed on
@@ -66,9 +75,16 @@ class Docker:
     name = "docker"
 
     def __init__(
-        self, *, image: str, runtime: str = "", host: str = "", pool: int = 0, idle_s: float = 300.0
+        self,
+        *,
+        image: str,
+        runtime: str = "",
+        host: str = "",
+        pool: int = 0,
+        idle_s: float = 300.0,
+        patience_s: float = PATIENCE_S,
     ) -> None:
-        self._engine = Engine(image=image, runtime=runtime, host=host)
+        self._engine = Engine(image=image, runtime=runtime, host=host, patience_s=patience_s)
         self._idle_s = idle_s
         self._lock = threading.Lock()
         self._found: _Image | None = None
@@ -170,7 +186,12 @@ class Docker:
         try:
             container.remove()
         except SandboxError:
-            self._left.append(container)
+            self.abandon(container)
+
+    def abandon(self, container: Container) -> None:
+        """Remove it when the engine answers again."""
+        container.hang_up()
+        self._left.append(container)
 
     def _remove_left(self) -> None:
         left, self._left = self._left, []
@@ -208,7 +229,12 @@ class _Submission:
             except Gone as gone:
                 seconds = time.monotonic() - begin
                 memory_kb = int(command.memory_mb * 1024)
-                out_of_memory = container.ended().out_of_memory
+                try:
+                    out_of_memory = container.ended().out_of_memory
+                except SandboxUnavailable:
+                    self._docker.abandon(container)
+                    self._container = None
+                    raise
                 self._lose()
                 if gone.late:
                     return _stopped({Status.TLE}, seconds, command.cpu_s, 0)

@@ -24,7 +24,7 @@ LABEL = "neurogame.sandbox"  # its value: the second of the epoch after which no
 USER = "65534:65534"
 WORK = "/w"
 DRIVERS = "/usr/lib/judge"
-PATIENCE_S = 15.0
+PATIENCE_S = 10.0
 _MIB = 1024 * 1024
 _TMPFS = {WORK: "32m", "/tmp": "64m", "/dev/shm": "16m", DRIVERS: "1m"}  # noqa: S108
 WIPED = tuple(_TMPFS)
@@ -86,6 +86,7 @@ class Ended:
 @dataclass(slots=True)
 class Engine:
     """Speaks to one engine: `host` is its address, by default that of `DOCKER_HOST`.
+    An answer takes `patience_s` seconds at most.
 
     Raises `SandboxUnavailable` when the engine does not answer or has no such image, and
     `SandboxError` when it refuses what it is asked.
@@ -94,6 +95,7 @@ class Engine:
     image: str
     runtime: str = ""
     host: str = ""
+    patience_s: float = PATIENCE_S
     _api: Any = field(default=None, repr=False)
 
     def api(self) -> Any:
@@ -104,7 +106,7 @@ class Engine:
             if self.host:
                 options = {"base_url": self.host}
             with self.speaking():
-                self._api = docker.APIClient(version="auto", timeout=PATIENCE_S, **options)
+                self._api = docker.APIClient(version="auto", timeout=self.patience_s, **options)
         return self._api
 
     @property
@@ -140,7 +142,7 @@ class Engine:
         if not self.address.startswith("unix://"):
             return
         with socket.socket(socket.AF_UNIX) as probe:
-            probe.settimeout(PATIENCE_S)
+            probe.settimeout(self.patience_s)
             try:
                 probe.connect(self.address.removeprefix("unix://"))
             except FileNotFoundError:
@@ -209,6 +211,7 @@ class Engine:
                 hostname="sandbox",
                 working_dir=WORK,
                 stdin_open=True,
+                stop_signal="SIGKILL",  # an engine that ends does not wait for it
                 labels={LABEL: str(int(time.time() + lifetime_s))},
             )["Id"]
         container = Container(self, made)
@@ -313,18 +316,19 @@ class Container:
         self.memory_mb = memory_mb
 
     def ended(self) -> Ended:
-        """Stop it and ask the engine how it ended."""
-        self._hang_up()
+        """Ask the engine how it ended."""
+        self.hang_up()
         with self.engine.speaking():
             state = self.engine.api().inspect_container(self.name)["State"]
         return Ended(bool(state.get("OOMKilled")), int(state.get("ExitCode", 0)))
 
     def remove(self) -> None:
         """The socket first: an engine that writes to one that nobody reads does not kill."""
-        self._hang_up()
+        self.hang_up()
         self.engine.remove(self.name)
 
-    def _hang_up(self) -> None:
+    def hang_up(self) -> None:
+        """Say no more and listen no more; the bootstrap ends when it notices."""
         stream, self._stream, self._socket = self._stream, None, None
         if stream is None:
             return
