@@ -32,7 +32,7 @@ from tasks.models import (
     TaskTranslation,
 )
 from tasks.resources import AttemptResource
-from tasks.sandbox import sandbox_status
+from tasks.sandbox import sandbox_refusal, sandbox_status
 
 VERDICT_TONES = {"AC": "good", "IE": "bad", "WA": "warn", "RTE": "warn"}
 STATE_TONES = {"closed": "", "evaluating": "info", "feedback_ready": "good"}
@@ -342,9 +342,7 @@ def _judging(request: HttpRequest) -> list[Section]:
                 Card(
                     _now("Sandbox"),
                     sandbox,
-                    _now("Programs run.")
-                    if working
-                    else _now("No program runs: `manage.py sandbox_doctor` says what is missing."),
+                    _now("Programs run.") if working else _why_not(sandbox_refusal()),
                     tone="good" if working else "bad",
                 ),
                 Card(
@@ -358,6 +356,11 @@ def _judging(request: HttpRequest) -> list[Section]:
             ],
         )
     ]
+
+
+def _why_not(refusal: str) -> str:
+    hint = _now("No program runs: `manage.py sandbox_doctor` says what is missing.")
+    return f"{hint} {refusal}".strip()
 
 
 dashboard.register("judging", _judging)

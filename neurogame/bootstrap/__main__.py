@@ -98,7 +98,9 @@ def bench(arguments: list[str]) -> int:
     """Measure this machine beside peers."""
     install(development=True)
     catalogues.compile_all()
-    return subprocess.run([sys.executable, "-m", "tests.benchmarks", *arguments]).returncode
+    with services.available("NEUROGAME_TEST_DOCKER") as found:
+        command = [sys.executable, "-m", "tests.benchmarks", *arguments]
+        return subprocess.run(command, env={**os.environ, **found}).returncode
 
 
 def lint(arguments: list[str]) -> int:

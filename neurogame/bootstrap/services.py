@@ -194,8 +194,11 @@ def docker() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def available() -> Iterator[dict[str, str]]:
-    """What can be started here, as the variables of the tests; what is set already stays."""
+def available(*names: str) -> Iterator[dict[str, str]]:
+    """What can be started here, as the variables of the tests; what is set already stays.
+
+    Only those of `names`, unless there are none.
+    """
     with contextlib.ExitStack() as stack:
         found = {}
         for name, there, start in (
@@ -203,6 +206,8 @@ def available() -> Iterator[dict[str, str]]:
             ("NEUROGAME_TEST_REDIS", shutil.which(REDIS) is not None, redis),
             ("NEUROGAME_TEST_DOCKER", engine.installed(), docker),
         ):
+            if names and name not in names:
+                continue
             if given := os.environ.get(name):
                 found[name] = given
             elif there:

@@ -233,10 +233,13 @@ def test_pool_hands_each_container_out_once_and_fills_itself_again():
     try:
         sandbox.evaluate(job("print(1)"))
         assert sandbox.pool.wait_full(60)
-        names = {sandbox.pool.take().name for _ in range(2)}
+        taken = [sandbox.pool.take() for _ in range(2)]
         sandbox.pool.refill()
         assert sandbox.pool.wait_full(60)
-        assert names & {container.name for container in sandbox.pool._ready} == set()
+        again = [sandbox.pool.take() for _ in range(2)]
+        assert len({container.name for container in taken + again}) == 4
+        for container in taken + again:
+            container.remove()
     finally:
         sandbox.close()
 

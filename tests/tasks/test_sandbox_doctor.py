@@ -15,6 +15,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tasks import sandbox as package
+from tasks.checks import programs_can_run
 from tasks.sandbox import SandboxUnavailable, canaries, get_sandbox, machine, sandbox_status
 from tasks.sandbox.base import Check, Evaluation, Run, Status
 from tasks.sandbox.doctor import remedy, usable
@@ -232,3 +233,12 @@ def test_status_does_not_wait_for_a_slow_probe():
     release.set()
     assert probe.get() is backend("offered")
     assert probe.status(patience_s=0.01) == "bubblewrap"
+
+
+def test_check_of_a_deployment_asks_whether_programs_can_run(settings):
+    assert programs_can_run() == []
+    settings.SANDBOX = "chroot"
+    (warning,) = programs_can_run()
+    assert (warning.id, "chroot" in warning.msg) == ("tasks.W001", True)
+    settings.RUNNER_REDIS_URL = "redis://runner.example:6379/0"
+    assert programs_can_run() == []
