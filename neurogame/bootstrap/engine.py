@@ -145,7 +145,7 @@ class Daemon:
     def start(self) -> None:
         """Start it and wait until it answers. Raises `SetupError`."""
         command = ["dockerd", "--host", self.url, "--bridge=none", "--iptables=false"]
-        command += ["--ip6tables=false", "--log-level=error"]
+        command += ["--ip6tables=false", "--log-level=error", "--shutdown-timeout=2"]
         for option, name in (("data-root", "data"), ("exec-root", "exec"), ("pidfile", "pid")):
             command += [f"--{option}", str(self.folder / name)]
         log = self.folder / "log"

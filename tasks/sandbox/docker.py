@@ -8,17 +8,12 @@ decided here, by the same rules as for bubblewrap.
 from __future__ import annotations
 
 import contextlib
-import math
-import re
 import secrets
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from tasks.sandbox import frames, launch, seccomp
+from tasks.sandbox import frames, launch
 from tasks.sandbox.base import (
     Check,
     Evaluation,
@@ -26,44 +21,19 @@ from tasks.sandbox.base import (
     Job,
     Run,
     SandboxError,
-    SandboxUnavailable,
-    Status,
 )
 from tasks.sandbox.bubblewrap import call, judge
 from tasks.sandbox.building import Program, as_bytes, build
 from tasks.sandbox.docker_pool import Pool
-from tasks.sandbox.engine import DRIVERS, PATIENCE_S, WIPED, WORK, Container, Engine, Gone
+from tasks.sandbox.engine import PATIENCE_S, Container, Engine, Gone
 from tasks.sandbox.languages import LANGUAGES, Language
-from tasks.sandbox.pipes import Capture
-from tasks.sandbox.process import Outcome
+from tasks.sandbox.submission import OWN_MB, Cancel, Image, Submission, ask_image, places
 
-_GRACE_S = 3.0
 _LIFETIME_S = 600.0
 _START_MB = 512
-_OWN_MB = 24  # the bootstrap's own, beside what stands in memory only to be handed on
-_MIB = 1024 * 1024
-_ANSWER_BYTES = 32 * _MIB  # what a compiler makes stands in the working directory, and in memory
-_LANGUAGES = Path(__file__).parent / "languages"
-_PLACE = re.compile(r"/usr/[\w./+-]+")
-_ENVIRONMENT = {**launch._ENVIRONMENT, "PWD": WORK}
-
-type Cancel = Callable[[], bool] | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Image:
-    """What the engine and a container of the image were asked once."""
-
-    enforcement: str
-    machine: str
-    places: dict[str, str]
-
-    def placed(self, text: str) -> str:
-        """A command's part with every program where this image has it."""
-        return _PLACE.sub(lambda found: self.places.get(found[0], found[0]), text)
-
-    def has(self, language: Language) -> bool:
-        return _places(language) <= self.places.keys()
+# Programs that say their version, and how they are asked.
+_VERSION = dict.fromkeys(("python3", "node", "gcc", "g++", "java", "rustc", "tsc"), "--version")
+_VERSION["compile"] = "-V"  # Go's
 
 
 class Docker:
@@ -87,7 +57,7 @@ class Docker:
         self._engine = Engine(image=image, runtime=runtime, host=host, patience_s=patience_s)
         self._idle_s = idle_s
         self._lock = threading.Lock()
-        self._found: _Image | None = None
+        self._found: Image | None = None
         self._left: list[Container] = []
         self.pool = Pool(self._start, size=pool, idle_s=idle_s)
 
@@ -110,7 +80,7 @@ class Docker:
         if job.kind not in language.kinds:
             raise ValueError(f"the language {job.language!r} does not solve tasks of {job.kind!r}")
         self._remove_left()
-        with contextlib.closing(_Submission(self, image, cancelled)) as submission:
+        with contextlib.closing(Submission(self, image, cancelled)) as submission:
             program, output = build(language, job, lambda root, command: submission.run(command))
             runs: tuple[Run, ...] = ()
             if program is not None:
@@ -129,13 +99,16 @@ class Docker:
         return f"{self._engine.image}, {self._engine.address}"
 
     def version(self, language: str) -> str:
-        """What the language's program says of its version."""
+        """What the language's program says of its version; nothing when it does not."""
         image = self._image()
-        program = sorted(_places(LANGUAGES[language]))[0]
-        with contextlib.closing(_Submission(self, image, None)) as submission:
-            outcome = submission.run(_version_command(program))
-        lines = bytes(outcome.stdout.data + outcome.stderr.data).decode("utf-8", "replace")
-        return lines.strip().partition("\n")[0]
+        named = sorted(places(LANGUAGES[language]), reverse=True)
+        programs = [place for place in named if Path(place).name in _VERSION]
+        if not programs:
+            return ""
+        with contextlib.closing(Submission(self, image, None)) as submission:
+            outcome = submission.run(_version_command(programs[0]))
+        said = bytes(outcome.stdout.data).decode("utf-8", "replace").strip()
+        return said.partition("\n")[0]
 
     def trouble(self) -> str:
         """Why the engine cannot be used at this moment; nothing when it can."""
@@ -151,7 +124,7 @@ class Docker:
         self._remove_left()
         self._engine.close()
 
-    def _image(self) -> _Image:
+    def _image(self) -> Image:
         with self._lock:
             if self._found is None:
                 self._engine.sweep()
@@ -159,29 +132,43 @@ class Docker:
                 self._engine.image_id()
                 container = self._start()
                 try:
-                    self._found = _ask(container, enforcement)
+                    self._found = ask_image(container, enforcement)
                 except Gone as error:
                     raise SandboxError(f"the container says nothing of itself: {error}")
                 finally:
-                    self._remove(container)
+                    self.give_back(container)
             return self._found
 
     def _start(self) -> Container:
         """A container that has answered once: its bootstrap is loaded."""
         lifetime_s = self._idle_s + _LIFETIME_S
-        container = self._engine.start(memory_mb=_START_MB + _OWN_MB, lifetime_s=lifetime_s)
+        container = self._engine.start(memory_mb=_START_MB + OWN_MB, lifetime_s=lifetime_s)
         try:
             container.ask({"do": "hello", "places": []})
         except Gone as error:
             ended = container.ended()
-            self._remove(container)
+            self.give_back(container)
             raise SandboxError(f"the container does not start: {error} ({ended})")
         except BaseException:
-            self._remove(container)
+            self.give_back(container)
             raise
         return container
 
-    def _remove(self, container: Container) -> None:
+    def take(self) -> Container:
+        """One that answers: those that wait are gone when their engine was started again."""
+        while True:
+            container = self.pool.take()
+            try:
+                container.ask({"do": "hello", "places": []})
+            except Gone:
+                self.give_back(container)
+            except BaseException:
+                self.give_back(container)
+                raise
+            else:
+                return container
+
+    def give_back(self, container: Container) -> None:
         """Remove it now, or remember it until the engine answers again."""
         try:
             container.remove()
@@ -196,178 +183,11 @@ class Docker:
     def _remove_left(self) -> None:
         left, self._left = self._left, []
         for container in left:
-            self._remove(container)
-
-
-class _Submission:
-    """The containers of one evaluation: one, and another only when that one was lost."""
-
-    def __init__(self, docker: Docker, image: _Image, cancelled: Cancel) -> None:
-        self._docker = docker
-        self._image = image
-        self._cancelled = cancelled
-        self._filter = seccomp.program(image.machine)
-        self._container: Container | None = None
-        self._put: dict[str, bytes] = {}
-
-    def run(self, command: launch.Command) -> Outcome:
-        """Run a command in the container. Raises `SandboxError`, `Cancelled`.
-
-        A container that is lost in the middle ended for want of memory, or did not answer in
-        time, or else is the engine's fault: a program has no way to end it. So it gets one more
-        try; a program that loses two has failed.
-        """
-        begin = time.monotonic()
-        for _attempt in range(2):
-            if self._container is None:
-                self._container = self._docker.pool.take()
-                self._put = {}
-            container = self._container
-            try:
-                self._prepare(container, command)
-                return self._ask(container, command)
-            except Gone as gone:
-                seconds = time.monotonic() - begin
-                memory_kb = int(command.memory_mb * 1024)
-                try:
-                    out_of_memory = container.ended().out_of_memory
-                except SandboxUnavailable:
-                    self._docker.abandon(container)
-                    self._container = None
-                    raise
-                self._lose()
-                if gone.late:
-                    return _stopped({Status.TLE}, seconds, command.cpu_s, 0)
-                if out_of_memory:
-                    return _stopped({Status.MLE}, seconds, seconds, memory_kb)
-        return _stopped(set(), seconds, seconds, 0)
-
-    def close(self) -> None:
-        self._lose()
-
-    def _lose(self) -> None:
-        container, self._container = self._container, None
-        if container is not None:
-            self._docker._remove(container)
-
-    def _prepare(self, container: Container, command: launch.Command) -> None:
-        files = self._files(command)
-        passing = len(command.stdin) + sum(map(len, files.values())) + command.answer_bytes
-        container.limit_memory(math.ceil(command.memory_mb + 3 * passing / _MIB) + _OWN_MB)
-        if files != self._put:
-            container.ask(
-                {"do": "put", "paths": list(files)}, *files.values(), cancelled=self._cancelled
-            )
-            self._put = files
-
-    def _files(self, command: launch.Command) -> dict[str, bytes]:
-        """What the run finds in its file system, by path."""
-        files = {f"{WORK}/{name}": data for name, data in command.files}
-        for part in command.argv:
-            if part.startswith(f"{DRIVERS}/"):
-                files[part] = (_LANGUAGES / Path(part).name).read_bytes()
-        if command.artefact:
-            path = f"{WORK}/{command.artefact.name}"
-            if path not in self._put:
-                with open(command.artefact.open(), "rb") as file:
-                    files[path] = file.read()
-            else:
-                files[path] = self._put[path]
-        return files
-
-    def _ask(self, container: Container, command: launch.Command) -> Outcome:
-        rlimits = {"cpu": math.ceil(command.cpu_s) + 1}
-        if command.address_space_mb is not None:
-            rlimits["as"] = int(command.address_space_mb * _MIB)
-        if command.stack_mb is not None:
-            rlimits["stack"] = int(command.stack_mb * _MIB)
-        answer_bytes = min(command.answer_bytes, _ANSWER_BYTES)
-        argv = [self._image.placed(part) for part in command.argv]
-        request = {
-            "do": "run",
-            "argv": [*argv, "3"] if answer_bytes else argv,
-            "env": {**_ENVIRONMENT, **dict(command.environment)},
-            "cwd": WORK,
-            "rlimits": rlimits,
-            "cpu_s": command.cpu_s,
-            "wall_s": command.wall_s,
-            "memory_bytes": int(command.memory_mb * _MIB),
-            "output_bytes": command.output_bytes,
-            "answer_bytes": answer_bytes,
-            "wipe": WIPED,
-        }
-        head, captured = container.ask(
-            request,
-            command.stdin,
-            self._filter,
-            reply_bytes=2 * command.output_bytes + answer_bytes,
-            patience_s=command.wall_s + _GRACE_S,
-            cancelled=self._cancelled,
-        )
-        return _outcome(command, head, captured)
-
-
-def _ask(container: Container, enforcement: str) -> _Image:
-    """What a container knows of its machine and of its programs. Raises `Gone`."""
-    wanted = sorted({place for language in LANGUAGES.values() for place in _places(language)})
-    head, _ = container.ask({"do": "hello", "places": wanted})
-    try:
-        machine, found = str(head["machine"]), dict(head["places"])
-    except (KeyError, TypeError, ValueError):
-        raise Gone("a record of another kind")
-    if not seccomp.supported(machine):
-        raise SandboxError(f"the sandbox has no system call filter for {machine}")
-    places = {place: str(found[place]) for place in wanted if found.get(place)}
-    return _Image(enforcement, machine, places)
-
-
-def _outcome(command: launch.Command, head: dict[str, Any], captured: list[bytes]) -> Outcome:
-    """The record of a run, believed only as far as it could be true. Raises `Gone`."""
-    caps = [command.output_bytes, command.output_bytes]
-    if command.answer_bytes:
-        caps.append(min(command.answer_bytes, _ANSWER_BYTES))
-    try:
-        if head["complaint"]:
-            raise SandboxError(f"the program does not start: {head['complaint'][:500]}")
-        truncated = [flag is True for flag in head["truncated"]]
-        captures = [
-            Capture(cap, bytearray(data[:cap]), cut)
-            for cap, data, cut in zip(caps, captured, truncated, strict=True)
-        ]
-        code, signal = head["code"], head["signal"]
-        if not (code is None or (type(code) is int and 0 <= code <= 255)):
-            raise ValueError("code")
-        if not (signal is None or re.fullmatch(r"SIG[A-Z0-9+-]{1,12}", signal)):
-            raise ValueError("signal")
-        duration, cpu_time = float(head["duration"]), float(head["cpu_time"])
-        longest = command.wall_s + _GRACE_S
-        if not (0 <= duration <= longest and 0 <= cpu_time <= 64 * longest):
-            raise ValueError("time")
-        memory_kb = int(head["memory_kb"])
-        if not 0 <= memory_kb < 1 << 40:
-            raise ValueError("memory")
-        over = frozenset(Status(word) for word in head["over"])
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise Gone(f"a record that cannot be true: {error}")
-    stdout, stderr, answer = [*captures, Capture(0)][:3]
-    return Outcome(code, signal, over, stdout, stderr, answer, duration, cpu_time, memory_kb)
-
-
-def _stopped(over: set[Status], duration: float, cpu_time: float, memory_kb: int) -> Outcome:
-    """A run of which nothing is known but that it was stopped."""
-    nothing = (Capture(0), Capture(0), Capture(0))
-    return Outcome(None, "SIGKILL", frozenset(over), *nothing, duration, cpu_time, memory_kb)
-
-
-def _places(language: Language) -> set[str]:
-    """The programs and files that the language's commands name and that an image must have."""
-    commands = (*language.build().argv, *language.stdio_command(memory_mb=256))
-    named = {place for part in commands for place in _PLACE.findall(part)}
-    return {place for place in named if not place.startswith(f"{DRIVERS}/")}
+            self.give_back(container)
 
 
 def _runs(
-    language: Language, job: Job, program: Program, submission: _Submission
+    language: Language, job: Job, program: Program, submission: Submission
 ) -> tuple[Run, ...]:
     runs: list[Run] = []
     cpu_left = job.cpu_budget_s
@@ -392,7 +212,7 @@ def _one(
     files: Files,
     cpu_left: float,
     wall_left: float,
-    submission: _Submission,
+    submission: Submission,
 ) -> Run:
     limits = job.limits
     function = job.kind == "function"
@@ -420,7 +240,7 @@ def _one(
 
 def _version_command(program: str) -> launch.Command:
     return launch.Command(
-        argv=(program, "--version"),
+        argv=(program, _VERSION[Path(program).name]),
         files=(),
         stdin=b"",
         cpu_s=5,

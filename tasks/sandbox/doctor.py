@@ -40,7 +40,8 @@ def examine_docker(sandbox: Docker) -> list[Check]:
         checks = [Check(_("engine"), True, sandbox.where())]
         offered = sandbox.languages()
         for name in LANGUAGES:
-            checks.append(_language(name, sandbox.version(name) if name in offered else ""))
+            found = (sandbox.version(name) or _("in the image")) if name in offered else ""
+            checks.append(_language(name, found))
     except SandboxError as error:
         return [Check(_("engine"), False, str(error), remedy(str(error)))]
     checks.append(Check(_("limits"), True, enforcement, required=False))

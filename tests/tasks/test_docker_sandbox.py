@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import platform
 import resource
+import tarfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +18,7 @@ from tasks.judging import judge
 from tasks.sandbox.base import Cancelled, Job, SandboxUnavailable, Status
 from tasks.sandbox.docker import Docker
 from tasks.sandbox.engine import LABEL
+from tasks.sandbox.image import fill
 from tasks.sandbox.languages import LANGUAGES
 from tasks.spec import Limits, TaskSpec, TestCase
 
@@ -242,6 +245,25 @@ def test_pool_hands_each_container_out_once_and_fills_itself_again():
             container.remove()
     finally:
         sandbox.close()
+
+
+def test_an_image_of_this_machines_languages_runs_them(tmp_path):
+    """What the target `sandbox` of the Dockerfile does, with the interpreters alone."""
+    fill(tmp_path / "image", roots=["scripts"])
+    with tarfile.open(tmp_path / "image.tar", "w") as tar:
+        tar.add(tmp_path / "image", arcname=".")
+    client = docker.APIClient(base_url=ENGINE)
+    client.import_image_from_file(str(tmp_path / "image.tar"), repository="neurogame-scripts")
+    sandbox = Docker(image="neurogame-scripts", host=ENGINE)
+    try:
+        assert sandbox.languages() == ("python", "javascript", "sql")
+        assert sandbox.version("python") == f"Python {platform.python_version()}"
+        (run,) = sandbox.evaluate(job("print(6 * 7)")).runs
+        assert (run.status, run.stdout) == (Status.OK, "42\n")
+    finally:
+        sandbox.close()
+        client.remove_image("neurogame-scripts", force=True)
+        client.close()
 
 
 def test_an_image_that_is_missing_is_named():
