@@ -28,8 +28,11 @@ USER neurogame
 FROM base AS runner
 USER root
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends nodejs \
-    && rm -rf /var/lib/apt/lists/*
+    && apt-get install -y --no-install-recommends \
+        default-jdk-headless g++ gcc golang-go libc6-dev nodejs npm rustc \
+    && npm install --global --silent typescript@7.0.2 \
+    && apt-get purge -y npm && apt-get autoremove -y \
+    && rm -rf /var/lib/apt/lists/* /root/.npm
 USER neurogame
 CMD ["python", "manage.py", "runner"]
 

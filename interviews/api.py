@@ -20,6 +20,7 @@ from interviews.models import InterviewSession, Level, Message, Track, User
 from interviews.models.sessions import LOCALES
 from neurogame.problems import Problem
 from tasks import flow as task_flow
+from tasks import offers
 from tasks.models import Attempt
 from tasks.serializers import attempt_answer, task_answer
 
@@ -28,7 +29,6 @@ TRACK_TEXTS = {
     Track.BACKEND: lazy("Logs, limits, caches, queues: what servers do all day."),
     Track.DATA: lazy("Aggregating, joining and cleaning data, and what it means."),
 }
-LANGUAGES = ["python", "javascript"]
 
 
 class ConsentSerializer(serializers.Serializer[Any]):
@@ -225,6 +225,7 @@ class TracksView(APIView):
     @extend_schema(responses={200: None})
     def get(self, request: Request) -> Response:
         """The tracks with their levels."""
+        languages = offers.by_track()
         return Response(
             {
                 "tracks": [
@@ -232,7 +233,7 @@ class TracksView(APIView):
                         "id": track.value,
                         "title": str(track.label),
                         "description": str(TRACK_TEXTS[track]),
-                        "languages": LANGUAGES,
+                        "languages": languages.get(track.value, []),
                         "levels": [
                             {"id": level.value, "title": str(level.label), "minutes": level.minutes}
                             for level in Level

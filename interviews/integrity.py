@@ -12,6 +12,7 @@ from typing import Any
 from django.dispatch import receiver
 
 from interviews.models import InterviewSession
+from tasks import offers
 from tasks.models import Attempt
 from tasks.signals import attempt_judged
 from telemetry import integrity
@@ -57,7 +58,7 @@ def case_of(session: InterviewSession, signals: Iterable[Signal] | None = None) 
     for assignment in assignments:
         task = assignment.task
         own_texts += [text.statement for text in task.translations.all()]
-        own_texts += [code for code in task.starter.values() if isinstance(code, str)]
+        own_texts += offers.starters(task, task.languages).values()
         for attempt in assignment.attempts.all():
             submissions.append(
                 Submission(

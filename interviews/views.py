@@ -23,15 +23,26 @@ from rest_framework.exceptions import Throttled
 from rest_framework.exceptions import ValidationError as FieldErrors
 
 from interviews import accounts, flow
-from interviews.api import LANGUAGES, TRACK_TEXTS
+from interviews.api import TRACK_TEXTS
 from interviews.forms import RegisterForm, SignInForm, StartForm
 from interviews.models import Consent, InterviewSession, Invite, Level, Track, User
 from neurogame import throttling
 from neurogame.net import client_address
 from neurogame.problems import Problem
 from tasks import flow as task_flow
+from tasks import offers
 
-LANGUAGE_NAMES = {"python": "Python", "javascript": "JavaScript"}
+LANGUAGE_NAMES = {
+    "python": "Python",
+    "javascript": "JavaScript",
+    "typescript": "TypeScript",
+    "c": "C",
+    "cpp": "C++",
+    "java": "Java",
+    "go": "Go",
+    "rust": "Rust",
+    "sql": "SQL",
+}
 
 
 @never_cache
@@ -209,11 +220,17 @@ def _start(
             {"value": level.value, "title": level.label, "minutes": level.minutes}
             for level in Level
         ],
-        "languages": ", ".join(LANGUAGE_NAMES.get(name, name) for name in LANGUAGES),
+        "languages": ", ".join(LANGUAGE_NAMES.get(name, name) for name in _languages()),
         "minutes": _minutes(invite) if invite else None,
         "earlier": InterviewSession.objects.for_candidate(user).order_by("-started_at")[:5],
     }
     return render(request, "interviews/start.html", context)
+
+
+def _languages() -> list[str]:
+    """Every language that a task of some track is offered in."""
+    found = {name for names in offers.by_track().values() for name in names}
+    return [name for name in LANGUAGE_NAMES if name in found]
 
 
 def _minutes(invite: Invite) -> int:

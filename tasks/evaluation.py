@@ -276,7 +276,8 @@ def _count(attempt: Attempt, assignment: Assignment, judgement: Judgement) -> No
     assignment.best_passed = max(assignment.best_passed, judgement.passed)
     assignment.total_tests = judgement.total
     assignment.best_points = max(assignment.best_points, judgement.points)
-    assignment.total_points = judgement.total_points or assignment.total_points
+    if judgement.tests:
+        assignment.total_points = judgement.total_points
     accepted = judgement.verdict == Verdict.AC
     counted = ("attempts_used", "best_passed", "total_tests", "best_points", "total_points")
     assignment.save(update_fields=counted)

@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from neurogame.problems import Problem
-from tasks import selection, signals
+from tasks import offers, selection, signals
 from tasks.enums import AssignmentState, CloseReason
 from tasks.models import Assignment, AssignmentMove, CodingTask, Draft
 
@@ -111,6 +111,7 @@ def update_ability(session: Any) -> selection.Ability:
 def next_task(session: Any, now: datetime | None = None) -> Next:
     """The open task of a session, or a newly issued one, or the reason why there is no more."""
     now = now or timezone.now()
+    languages = offers.known()
     with transaction.atomic():
         session = type(session).objects.select_for_update().get(pk=session.pk)
         settle(session, now)
@@ -125,10 +126,10 @@ def next_task(session: Any, now: datetime | None = None) -> Next:
             return Next(None, session.stop_reason or ("time" if by_clock else "ended"))
         if session.stop_reason and session.stop_reason != selection.StopReason.TIME:
             return Next(None, session.stop_reason)
-        return _issue(session, now)  # time may have been added since
+        return _issue(session, now, languages)  # time may have been added since
 
 
-def _issue(session: Any, now: datetime) -> Next:
+def _issue(session: Any, now: datetime, languages: offers.Versions | None) -> Next:
     ability = update_ability(session)
     seen = session.assignments.values("task_id")
     unseen = CodingTask.objects.selectable(session.track).exclude(pk__in=seen)
@@ -139,6 +140,7 @@ def _issue(session: Any, now: datetime) -> Next:
             selection.Candidate(str(task.pk), task.discrimination, task.difficulty, task.exposure),
         )
         for task in unseen
+        if offers.offered(task, languages)
     }
     given = session.assignments.count()
     reason = selection.stop(

@@ -9,6 +9,7 @@ All keys begin with `rq:`, so that an ACL user who reaches only these is enough:
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -24,8 +25,9 @@ from rq.serializers import JSONSerializer
 from rq.worker import Worker
 
 from tasks.runners import CancelledCheck, Runner
-from tasks.sandbox import get_sandbox
+from tasks.sandbox import get_sandbox, offered_languages
 from tasks.sandbox.base import Cancelled, Evaluation, Job, SandboxError, SandboxUnavailable
+from tasks.sandbox.languages import LANGUAGES
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +43,9 @@ PATIENCE = 10.0
 SIGN_EVERY = 0.5
 SIGN_TTL = 5
 WORKER_TTL = 30
+LANGUAGES_KEY = "rq:judge:languages"
+LANGUAGES_KEPT = 30.0
+MAX_VERSION = 100
 
 
 class RqRunner(Runner):
@@ -61,6 +66,8 @@ class RqRunner(Runner):
         self._changed = threading.Condition()
         self._watcher: threading.Thread | None = None
         self._ended = False
+        self._languages: dict[str, str] | None = None
+        self._languages_asked = -LANGUAGES_KEPT
 
     def submit(self, job: Job, *, cancelled: CancelledCheck | None = None) -> Future[Evaluation]:
         future: Future[Evaluation] = Future()
@@ -93,6 +100,17 @@ class RqRunner(Runner):
     def status(self) -> str:
         """Whether any runner host serves the queue; each of them has probed its own sandbox."""
         return "bubblewrap" if any(Worker.all(queue=self._queue)) else "unavailable"
+
+    def languages(self) -> dict[str, str] | None:
+        """What the runner host that started last has said of itself."""
+        now = time.monotonic()
+        if now - self._languages_asked >= LANGUAGES_KEPT:
+            self._languages_asked = now
+            try:
+                self._languages = _languages(self._redis.get(LANGUAGES_KEY))
+            except RedisError as error:
+                logger.warning("the judge's queue cannot be reached: %s", error)
+        return self._languages
 
     def shutdown(self, *, timeout: float = 5.0) -> None:
         with self._changed:
@@ -313,7 +331,7 @@ def serve(url: str) -> None:
     cannot be reached at the start.
     """
     connection = connect(url)
-    connection.ping()
+    connection.set(LANGUAGES_KEY, json.dumps(dict(offered_languages())))
     worker = SimpleWorker(
         [QUEUE],
         connection=connection,
@@ -358,6 +376,21 @@ def _signs_of_life() -> CancelledCheck | None:
 
 def _key(what: str, job: str) -> str:
     return f"rq:judge:{what}:{job}"
+
+
+def _languages(data: Any) -> dict[str, str] | None:
+    """What a runner host wrote, as far as it can be true; None for anything else."""
+    try:
+        found = json.loads(data)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict):
+        return None
+    return {
+        name: version[:MAX_VERSION] if isinstance(version, str) else ""
+        for name, version in found.items()
+        if name in LANGUAGES
+    }
 
 
 def _unreachable(error: RedisError) -> SandboxUnavailable:

@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
-from tasks import flow, leases
+from tasks import flow, leases, offers
 from tasks.enums import AssignmentState, CloseReason, Verdict
 from tasks.evaluation import start_attempt
 from tasks.models import Assignment, Attempt, Draft
@@ -23,7 +23,8 @@ def check(assignment: Assignment) -> Attempt | None:
         draft = Draft.objects.filter(assignment=assignment).first()
         if not claimed or draft is None or not draft.code.strip():
             return None
-        starter = assignment.task.starter.get(draft.language, "")
+        starters = offers.starters(assignment.task, [draft.language])
+        starter = starters.get(draft.language, "")
         sent = assignment.attempts.filter(code=draft.code, language=draft.language)
         if sent.exclude(verdict=Verdict.IE).exists() or draft.code.strip() == starter.strip():
             return None

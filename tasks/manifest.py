@@ -46,8 +46,15 @@ class Table:
         return value
 
     def text(
-        self, key: str, *, pattern: re.Pattern[str] | None = None, max_length: int = 64
+        self,
+        key: str,
+        *,
+        pattern: re.Pattern[str] | None = None,
+        max_length: int = 64,
+        default: Any = _REQUIRED,
     ) -> str:
+        if key not in self.values and default is not _REQUIRED:
+            return default
         value = self.take(key)
         if not isinstance(value, str) or not value.strip():
             self.refuse_key(key, _("must be a text that is not empty"))
@@ -83,6 +90,12 @@ class Table:
             self.refuse_key(key, _("must be one of %(names)s") % {"names": ", ".join(allowed)})
         return value
 
+    def flag(self, key: str) -> bool:
+        value = self.take(key, False)
+        if not isinstance(value, bool):
+            self.refuse_key(key, _("must be true or false"))
+        return value
+
     def choices(self, key: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
         value = self.take(key)
         if not isinstance(value, list) or not value or any(item not in allowed for item in value):
@@ -99,8 +112,8 @@ class Table:
             self.refuse_key(key, _("must be a table"))
         return Table(self.path, value, f"{self.name}{key}.")
 
-    def tables(self, key: str) -> list[Table]:
-        value = self.take(key)
+    def tables(self, key: str, default: Any = _REQUIRED) -> list[Table]:
+        value = self.take(key, default)
         if not isinstance(value, list) or any(not isinstance(item, dict) for item in value):
             self.refuse_key(key, _("must be a list of tables"))
         return [Table(self.path, item, f"{key}[{index}].") for index, item in enumerate(value)]
@@ -114,12 +127,10 @@ class Table:
             self.refuse_key(key, _("is not a key of this format"))
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, *, limit: int = MAX_FILE_BYTES) -> bytes:
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise PackageError(
-                path, _("is larger than %(limit)d bytes") % {"limit": MAX_FILE_BYTES}
-            )
+        if path.stat().st_size > limit:
+            raise PackageError(path, _("is larger than %(limit)d bytes") % {"limit": limit})
         return path.read_bytes()
     except FileNotFoundError:
         raise PackageError(path, _("is missing"))
@@ -127,9 +138,9 @@ def read_bytes(path: Path) -> bytes:
         raise PackageError(path, _("cannot be read: %(error)s") % {"error": error.strerror})
 
 
-def read_text(path: Path, *, filled: bool = False) -> str:
+def read_text(path: Path, *, filled: bool = False, limit: int = MAX_FILE_BYTES) -> str:
     try:
-        text = read_bytes(path).decode("utf-8")
+        text = read_bytes(path, limit=limit).decode("utf-8")
     except UnicodeDecodeError:
         raise PackageError(path, _("is not UTF-8"))
     if filled and not text.strip():

@@ -4,10 +4,13 @@
     statement.en.md, statement.ru.md
     starter/python.py, starter/javascript.js
     tests.json                      2-3 visible tests first, then at least 6 hidden ones
+    validator.py                    judges outputs, where the checker is `validator`
     submissions/<VERDICT>/*         programs and the verdict that each must get
 
 `parse` reads one folder and refuses it with the file at fault and a reason; nothing is guessed.
-`store` writes what was parsed to the database.
+A package that was imported (`origin`) may have one language only, no hints, no starter code, and
+as many tests as it came with. `store` writes what was parsed to the database; other formats become
+a `Package` in `importing`.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -26,19 +29,27 @@ from django.db.models import JSONNull
 from django.utils.translation import gettext as _
 
 from tasks import checkers
-from tasks.enums import Kind, ProgramRole, Verdict
+from tasks.enums import Kind, Origin, ProgramRole
 from tasks.manifest import PackageError, Table, read_manifest, read_text
 from tasks.models import CodingTask, TaskProgram, TaskTest, TaskTranslation
-from tasks.package_tests import check_expected, read_tests
-from tasks.spec import Limits, TaskSpec, TestCase
+from tasks.package_programs import (
+    LANGUAGES,
+    SUFFIXES,
+    Submission,
+    read_starter,
+    read_submissions,
+    read_validator,
+)
+from tasks.package_tests import IMPORTED, OWN, check_expected, read_groups, read_tests
+from tasks.spec import VALIDATOR, Limits, TaskSpec, TestCase, TestGroup, Validator
 
 BANK = Path(__file__).resolve().parent / "bank"
 MANIFEST = "task.toml"
 LOCALES = ("en", "ru")
-SUFFIXES = {"python": ".py", "javascript": ".js"}
-FORMAT = 2
-KINDS = ("stdio", "function")
+FORMAT = 1
 HINTS = 3
+DIFFICULTIES = (-2.5, 2.5)
+DISCRIMINATIONS = (0.6, 2.0)
 
 _COPIED = (
     "track",
@@ -50,32 +61,20 @@ _COPIED = (
     "starter",
     "checker",
     "checker_options",
+    "origin",
+    "credits",
     "checksum",
 )
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+LOCALE = re.compile(r"[a-z]{2}(-[A-Z]{2})?")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A program of the package and the verdict that the judge must give it."""
-
-    expected: Verdict
-    language: str
-    path: Path
-    source: str
-
-    @property
-    def name(self) -> str:
-        """What the database calls it: the folder's verdict and the file."""
-        return f"{self.expected}/{self.path.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
     """A whole, valid package. `difficulty` and `discrimination` are b and a of the 2PL model;
     `time_limit_s` is what the candidate has for the task, in seconds; texts are keyed by locale,
-    `starter` by language."""
+    `starter` by language. `notes` say what an importer has left out."""
 
     folder: Path
     slug: str
@@ -96,6 +95,11 @@ class Package:
     tests: tuple[TestCase, ...]
     submissions: tuple[Submission, ...]
     checksum: str
+    groups: tuple[TestGroup, ...] = ()
+    validator: Validator | None = None
+    origin: Origin = Origin.NEUROGAME
+    credits: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def spec(self) -> TaskSpec:
@@ -108,7 +112,29 @@ class Package:
             checker=self.checker,
             checker_options=dict(self.checker_options),
             tests=self.tests,
+            groups=self.groups,
+            validator=self.validator,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What our tasks have and packages of other formats lack."""
+
+    track: str = "imported"
+    difficulty: float = 0.0
+    discrimination: float = 1.0
+    time_limit_s: int = 900
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(_SLUG, self.track) or len(self.track) > 20:
+            raise ValueError(_("a track is lower-case letters, digits and single dashes"))
+        for value, (low, high) in (
+            (self.difficulty, DIFFICULTIES),
+            (self.discrimination, DISCRIMINATIONS),
+        ):
+            if not low <= value <= high:
+                raise ValueError(_("must be from %(low)s to %(high)s") % {"low": low, "high": high})
 
 
 def discover(paths: Iterable[Path] = ()) -> Iterator[Path]:
@@ -154,33 +180,42 @@ def parse(folder: Path) -> Package:
     if slug != folder.resolve().name:
         manifest.refuse(_("slug is %(slug)s, but the folder has another name") % {"slug": slug})
     track = manifest.text("track", pattern=_SLUG, max_length=20)
-    kind = manifest.choice("kind", KINDS)
+    kind = manifest.choice("kind", Kind.values)
     if kind == Kind.FUNCTION:
         entry = manifest.text("entry", pattern=_IDENTIFIER)
     elif entry := manifest.take("entry", ""):
         manifest.refuse(_("entry is for the kind function only"))
-    languages = manifest.choices("languages", tuple(SUFFIXES))
+    languages = manifest.choices("languages", LANGUAGES[Kind(kind)])
+    origin = Origin(manifest.choice("origin", Origin.values, default=Origin.NEUROGAME))
+    own = origin == Origin.NEUROGAME
+    locales = LOCALES if own else _locales(folder)
+    checker = _checker(manifest, kind)
+    tests = read_tests(folder / "tests.json", kind, OWN if own else IMPORTED)
     package = Package(
         folder=folder,
         slug=slug,
         track=track,
         kind=kind,
         entry=entry,
-        difficulty=manifest.number("difficulty", -2.5, 2.5),
-        discrimination=manifest.number("discrimination", 0.6, 2.0),
+        difficulty=manifest.number("difficulty", *DIFFICULTIES),
+        discrimination=manifest.number("discrimination", *DISCRIMINATIONS),
         time_limit_s=manifest.integer("time_limit_s", 60, 4 * 3600),
         languages=languages,
-        checker=manifest.choice("checker", checkers.CHECKERS, default=checkers.DEFAULT),
+        checker=checker,
         checker_options=manifest.table("checker_options", default={}).rest(),
         limits=_limits(manifest.table("limits", default={})),
-        titles=_translations(manifest.table("title"), max_length=200),
+        titles=_translations(manifest.table("title"), locales, max_length=200),
         statements={
-            locale: read_text(folder / f"statement.{locale}.md", filled=True) for locale in LOCALES
+            locale: read_text(folder / f"statement.{locale}.md", filled=True) for locale in locales
         },
-        hints=_hints(manifest),
-        starter=_starter(folder / "starter", languages),
-        tests=read_tests(folder / "tests.json", kind),
-        submissions=_submissions(folder / "submissions", languages),
+        hints=_hints(manifest, locales, own=own),
+        starter=read_starter(folder / "starter", languages, own=own),
+        tests=tests,
+        groups=read_groups(manifest, tests),
+        validator=read_validator(manifest, folder, kind, checker),
+        submissions=read_submissions(folder / "submissions", languages, own=own),
+        origin=origin,
+        credits=manifest.text("credits", max_length=2000, default=""),
         checksum=digest(folder),
     )
     manifest.close()
@@ -202,9 +237,17 @@ def store(package: Package) -> tuple[CodingTask, Stored]:
 
     The slug identifies the task. A task whose stored checksum is the package's is left alone, so
     that what an operator has changed in the admin since then stays; `active` is never touched.
+    Raises `PackageError` when the slug is that of a task of another format, another task therefore.
     """
     found = CodingTask.objects.select_for_update().filter(slug=package.slug).first()
+    if found and found.origin != package.origin:
+        raise PackageError(
+            package.folder,
+            _("a task of another format has the slug %(slug)s") % {"slug": package.slug},
+        )
     if found and found.checksum == package.checksum:
+        if not found.programs.exists():  # it was stored before programs were
+            _store_programs(found, package)
         return found, Stored.UNCHANGED
     task = found or CodingTask(slug=package.slug)
     for name in _COPIED:
@@ -213,6 +256,7 @@ def store(package: Package) -> tuple[CodingTask, Stored]:
     task.cpu_s = package.limits.time_s
     task.memory_mb = package.limits.memory_mb
     task.output_kb = package.limits.output_kb
+    task.groups = [group.to_dict() for group in package.groups]
     task.save()
     task.translations.all().delete()
     TaskTranslation.objects.bulk_create(
@@ -223,7 +267,7 @@ def store(package: Package) -> tuple[CodingTask, Stored]:
             statement=package.statements[locale],
             hints=[hint[locale] for hint in package.hints],
         )
-        for locale in LOCALES
+        for locale in package.titles
     )
     task.tests.all().delete()
     TaskTest.objects.bulk_create(
@@ -235,61 +279,96 @@ def store(package: Package) -> tuple[CodingTask, Stored]:
             stdin=test.stdin,
             args=test.args,
             expected=JSONNull() if test.expected is None else test.expected,
+            group=test.group,
         )
         for order, test in enumerate(package.tests, start=1)
     )
     task.programs.all().delete()
-    TaskProgram.objects.bulk_create(
-        TaskProgram(
-            task=task,
-            role=ProgramRole.SUBMISSION,
-            name=submission.name,
-            language=submission.language,
-            expected=submission.expected,
-            source=submission.source,
-        )
-        for submission in package.submissions
-    )
+    _store_programs(task, package)
     return task, Stored.CHANGED if found else Stored.CREATED
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What `load` did: how many packages went which way, and those that were refused."""
+    """What `load` did: how many packages went which way, those that were refused, and what was left
+    out of those that were not."""
 
     stored: Counter[Stored]
     rejected: tuple[PackageError, ...]
+    notes: tuple[tuple[Path, str], ...]
 
 
-def load(folders: Iterable[Path]) -> Loaded:
-    """Parse and store each folder; a package that is refused changes nothing and stops nobody."""
+def load(found: Iterable[Any], read: Callable[[Any], Package] = parse) -> Loaded:
+    """Read and store each package; one that is refused changes nothing and stops nobody."""
     stored: Counter[Stored] = Counter()
     rejected: list[PackageError] = []
+    notes: list[tuple[Path, str]] = []
     seen: set[str] = set()
-    for folder in folders:
+    for each in found:
         try:
-            package = parse(folder)
+            package = read(each)
             if package.slug in seen:
-                raise PackageError(folder, _("another package has the same slug"))
+                raise PackageError(package.folder, _("another package has the same slug"))
             seen.add(package.slug)
+            stored[store(package)[1]] += 1
         except PackageError as error:
             rejected.append(error)
             continue
-        stored[store(package)[1]] += 1
-    return Loaded(stored, tuple(rejected))
+        notes += [(package.folder, note) for note in package.notes]
+    return Loaded(stored, tuple(rejected), tuple(notes))
 
 
-def _translations(table: Table, *, max_length: int) -> dict[str, str]:
-    texts = {locale: table.text(locale, max_length=max_length) for locale in LOCALES}
+def _store_programs(task: CodingTask, package: Package) -> None:
+    TaskProgram.objects.bulk_create(TaskProgram(task=task, **row) for row in _programs(package))
+
+
+def _programs(package: Package) -> Iterator[dict[str, Any]]:
+    """The rows of the package's programs."""
+    for submission in package.submissions:
+        yield {
+            "role": ProgramRole.SUBMISSION,
+            "name": submission.name,
+            "language": submission.language,
+            "expected": submission.expected,
+            "source": submission.source,
+        }
+    if validator := package.validator:
+        yield {
+            "role": ProgramRole.VALIDATOR,
+            "name": f"{VALIDATOR}{SUFFIXES[validator.language]}",
+            "language": validator.language,
+            "source": validator.source,
+            "arguments": list(validator.arguments),
+        }
+
+
+def _locales(folder: Path) -> tuple[str, ...]:
+    """The languages that an imported package has its statement in, English first."""
+    found = {path.name.split(".")[1] for path in folder.glob("statement.*.md")}
+    if unknown := sorted(locale for locale in found if not LOCALE.fullmatch(locale)):
+        raise PackageError(folder / f"statement.{unknown[0]}.md", _("is in no known language"))
+    if not found:
+        raise PackageError(folder / "statement.en.md", _("is missing"))
+    return tuple(sorted(found, key=lambda locale: (locale != "en", locale)))
+
+
+def _translations(table: Table, locales: Iterable[str], *, max_length: int) -> dict[str, str]:
+    texts = {locale: table.text(locale, max_length=max_length) for locale in locales}
     table.close()
     return texts
 
 
-def _hints(manifest: Table) -> tuple[dict[str, str], ...]:
-    tables = manifest.tables("hints")
-    if len(tables) != HINTS:
+def _checker(manifest: Table, kind: str) -> str:
+    if kind == Kind.SQL:
+        return manifest.choice("checker", ("sql_rows",), default="sql_rows")
+    return manifest.choice("checker", (*checkers.CHECKERS, VALIDATOR), default=checkers.DEFAULT)
+
+
+def _hints(manifest: Table, locales: Iterable[str], *, own: bool) -> tuple[dict[str, str], ...]:
+    tables = manifest.tables("hints") if own else manifest.tables("hints", default=[])
+    if len(tables) != HINTS and (own or tables):
         manifest.refuse_key("hints", _("there must be exactly %(count)d") % {"count": HINTS})
-    return tuple(_translations(table, max_length=2000) for table in tables)
+    return tuple(_translations(table, locales, max_length=2000) for table in tables)
 
 
 def _limits(table: Table) -> Limits:
@@ -301,40 +380,3 @@ def _limits(table: Table) -> Limits:
     )
     table.close()
     return limits
-
-
-def _starter(folder: Path, languages: tuple[str, ...]) -> dict[str, str]:
-    return {
-        language: read_text(folder / f"{language}{SUFFIXES[language]}") for language in languages
-    }
-
-
-def _submissions(folder: Path, languages: tuple[str, ...]) -> tuple[Submission, ...]:
-    """Every program of the package; each language has a right one in `AC`, and `WA` is not empty."""
-    if not folder.is_dir():
-        raise PackageError(folder, _("is missing"))
-    by_suffix = {SUFFIXES[language]: language for language in languages}
-    found: list[Submission] = []
-    for group in sorted(folder.iterdir()):
-        if not group.is_dir() or group.name not in Verdict.values:
-            raise PackageError(
-                group,
-                _("must be a folder named after a verdict: %(names)s")
-                % {"names": ", ".join(Verdict.values)},
-            )
-        for path in sorted(group.iterdir()):
-            if path.name == "__pycache__":
-                continue
-            if not (language := by_suffix.get(path.suffix)):
-                raise PackageError(path, _("is in no language of this task"))
-            source = read_text(path, filled=True)
-            found.append(Submission(Verdict(group.name), language, path, source))
-    for language in languages:
-        if not any(s.expected == Verdict.AC and s.language == language for s in found):
-            raise PackageError(
-                folder / "AC",
-                _("needs a right solution in %(language)s") % {"language": language},
-            )
-    if not any(s.expected == Verdict.WA for s in found):
-        raise PackageError(folder / "WA", _("needs at least one wrong solution"))
-    return tuple(found)

@@ -6,18 +6,19 @@ one time is bounded. `RUNNER_REDIS_URL` chooses.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
 from queue import SimpleQueue
 from typing import NamedTuple
 
 from django.conf import settings
 
-from tasks.sandbox import get_sandbox, sandbox_status
-from tasks.sandbox.base import Cancelled, Evaluation, Job
+from tasks.sandbox import get_sandbox, offered_languages, sandbox_status
+from tasks.sandbox.base import Cancelled, Evaluation, Job, Sandbox, SandboxError
 
 type CancelledCheck = Callable[[], bool]
 
@@ -44,6 +45,13 @@ class Runner:
     def status(self) -> str:
         """The sandbox that programs run in, or `unavailable`: one word for `/health`, at once."""
         return sandbox_status()
+
+    def languages(self) -> Mapping[str, str] | None:
+        """The languages that jobs may be in, with their versions; None when nobody can say."""
+        try:
+            return offered_languages()
+        except SandboxError:
+            return None
 
     def shutdown(self, *, timeout: float = 5.0) -> None:
         """Call everything off and wait for it, `timeout` seconds at most. Idempotent."""
@@ -100,23 +108,38 @@ class ThreadRunner(Runner):
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def _work(self) -> None:
+        used: Sandbox | None = None
         while (work := self._line.get()) is not None:
             if work.future.set_running_or_notify_cancel():
-                self._run(work)
+                used = self._run(work) or used
             del work  # an idle thread holds on to nobody's program
+            if used is not None and not self._ending.is_set():
+                _prepare(used)
+        if used is not None:
+            used.release()
 
-    def _run(self, work: _Work) -> None:
+    def _run(self, work: _Work) -> Sandbox | None:
+        """Settle the future; the sandbox that it ran in, when that works."""
+
         def cancelled() -> bool:
             return self._ending.is_set() or bool(work.cancelled and work.cancelled())
 
         try:
             if cancelled():
                 raise Cancelled("called off before it began")
-            evaluation = get_sandbox().evaluate(work.job, cancelled=cancelled)
+            sandbox = get_sandbox()
+            evaluation = sandbox.evaluate(work.job, cancelled=cancelled)
         except BaseException as error:  # the thread must outlive whatever a job raises
             work.future.set_exception(error)
-        else:
-            work.future.set_result(evaluation)
+            return None
+        work.future.set_result(evaluation)
+        return sandbox
+
+
+def _prepare(sandbox: Sandbox) -> None:
+    """Before the next job comes; what goes wrong here will be that job's to meet, and to report."""
+    with contextlib.suppress(SandboxError, OSError):
+        sandbox.prepare()
 
 
 def get_runner() -> Runner:

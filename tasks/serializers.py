@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from neurogame.problems import Problem
+from tasks import offers
 from tasks.enums import Kind
 from tasks.judgement import Judgement
 from tasks.markdown import to_html
@@ -128,8 +129,9 @@ class NextSerializer(serializers.Serializer[Any]):
 
 
 def require_language(assignment: Assignment, language: str) -> None:
-    if language not in assignment.task.languages:
-        known = ", ".join(assignment.task.languages)
+    offered = offers.offered(assignment.task, offers.known())
+    if language not in offered:
+        known = ", ".join(offered)
         raise serializers.ValidationError(
             {"language": [_("One of: %(known)s.") % {"known": known}]}
         )
@@ -141,6 +143,8 @@ def task_answer(assignment: Assignment, locale: str) -> dict[str, Any]:
     text = task.text(locale)
     seconds = (assignment.deadline - assignment.issued_at).total_seconds()
     limits = task.limits
+    known = offers.known()
+    offered = offers.offered(task, known)
     return {
         "id": str(task.pk),
         "slug": task.slug,
@@ -151,8 +155,9 @@ def task_answer(assignment: Assignment, locale: str) -> dict[str, Any]:
         "difficulty": task.difficulty,
         "kind": task.kind,
         "entry": task.entry,
-        "languages": task.languages,
-        "starter": task.starter,
+        "languages": offered,
+        "language_versions": offers.versions(offered, known),
+        "starter": offers.starters(task, offered),
         "visible_tests": [
             {
                 "name": test.name,

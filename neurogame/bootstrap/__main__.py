@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 
-from neurogame.bootstrap import browser, catalogues, engine, services
+from neurogame.bootstrap import browser, catalogues, engine, services, toolchains
 from neurogame.bootstrap.environment import (
     ROOT,
     SetupError,
@@ -69,6 +69,11 @@ def test(arguments: list[str]) -> int:
             raise SetupError(f"CI needs what is not installed here: {', '.join(needed)}")
         for name in missing:
             say(f"Not tested here: {services.VARIABLES[name]}")
+        languages = toolchains.missing()
+        if languages and required:
+            raise SetupError(f"CI needs what is not installed here: {', '.join(languages)}")
+        for sentence in languages.values():
+            say(f"Not tested here: {sentence}")
         second = found.pop("NEUROGAME_TEST_POSTGRES", None)
         environment.pop("NEUROGAME_TEST_POSTGRES", None)
         environment.update(found)

@@ -10,7 +10,7 @@ import contextlib
 import functools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from tasks.sandbox.base import (
     Cancelled,
@@ -25,6 +25,7 @@ from tasks.sandbox.base import (
 )
 from tasks.sandbox.bubblewrap import Bubblewrap
 from tasks.sandbox.docker import Docker
+from tasks.sandbox.languages import installed_versions
 
 CHOICES = ("auto", "bubblewrap", "docker")
 _RETRY_S = 30.0
@@ -145,8 +146,8 @@ def sandbox_refusal() -> str:
         return str(refusal)
 
 
-def available_languages() -> tuple[str, ...]:
-    """The languages of the chosen sandbox. Raises `SandboxUnavailable`."""
+def offered_languages() -> Mapping[str, str]:
+    """The languages of the chosen sandbox, with their versions. Raises `SandboxError`."""
     return get_sandbox().languages()
 
 
@@ -171,10 +172,11 @@ __all__ = [
     "SandboxError",
     "SandboxUnavailable",
     "Status",
-    "available_languages",
     "chosen",
     "get_sandbox",
+    "installed_versions",
     "make_sandbox",
+    "offered_languages",
     "sandbox_refusal",
     "sandbox_status",
 ]

@@ -234,8 +234,8 @@ class Sandbox(Protocol):
 
     name: str
 
-    def languages(self) -> tuple[str, ...]:
-        """Names of the languages whose programs it can run. Raises `SandboxError`."""
+    def languages(self) -> Mapping[str, str]:
+        """The languages whose programs it can run, with their versions. Raises `SandboxError`."""
         ...
 
     def evaluate(self, job: Job, *, cancelled: Callable[[], bool] | None = None) -> Evaluation:
@@ -244,6 +244,14 @@ class Sandbox(Protocol):
         Raises `Cancelled` soon after `cancelled()` is true and `SandboxError` when the sandbox
         itself fails. Nothing of the evaluation is left over when this returns or raises.
         """
+        ...
+
+    def prepare(self) -> None:
+        """Get ready for the next evaluation in this thread, where that saves it time."""
+        ...
+
+    def release(self) -> None:
+        """Give back what `prepare` has made in this thread."""
         ...
 
     def doctor(self) -> list[Check]:

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import platform
-import secrets
 import sys
 import threading
-import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from tasks.sandbox import cgroups, frames, launch, process, rootfs, seccomp
-from tasks.sandbox.base import (
-    Check,
-    Evaluation,
-    Files,
-    Job,
-    Run,
-    SandboxError,
-    SandboxUnavailable,
-    Status,
-)
-from tasks.sandbox.building import Program, as_bytes, as_text, build
-from tasks.sandbox.languages import LANGUAGES, SCRIPTS, Language, available_languages
+from tasks.sandbox import cgroups, launch, process, rootfs, seccomp
+from tasks.sandbox.base import Check, Evaluation, Job, SandboxError, SandboxUnavailable
+from tasks.sandbox.forkserver import ForkServer
+from tasks.sandbox.languages import LANGUAGES, SCRIPTS, installed_versions
 from tasks.sandbox.meters import Meter, Watchdog
 from tasks.sandbox.rootfs import RootFilesystem
 from tasks.sandbox.roots import Roots
+from tasks.sandbox.series import Series
+
+_SERVER_MEMORY_MB = 512  # of the checks; each run sets its own
 
 
 class Bubblewrap:
@@ -46,6 +36,7 @@ class Bubblewrap:
         self._roots = Roots(bases)
         self._lock = threading.Lock()
         self._hierarchies: list[cgroups.Hierarchy | None] = []
+        self._own = threading.local()
 
     @property
     def enforcement(self) -> str:
@@ -58,8 +49,8 @@ class Bubblewrap:
         """The root file system that scripts run in, as this machine sees it."""
         return self._root(SCRIPTS).root
 
-    def languages(self) -> tuple[str, ...]:
-        return available_languages()
+    def languages(self) -> Mapping[str, str]:
+        return installed_versions()
 
     def evaluate(self, job: Job, *, cancelled: Callable[[], bool] | None = None) -> Evaluation:
         """See `Sandbox.evaluate`. Raises `ValueError` for a language that is not available."""
@@ -69,15 +60,10 @@ class Bubblewrap:
         if job.kind not in language.kinds:
             raise ValueError(f"the language {job.language!r} does not solve tasks of {job.kind!r}")
 
-        def run(root: str, command: launch.Command) -> process.Outcome:
-            return self._run(command, cancelled, root=root)
-
-        program, output = build(language, job, run)
-        if program is None:
-            return Evaluation(False, output, (), self.name, self.enforcement)
-        with closing(program):
-            runs = self._runs(language, job, program, cancelled)
-        return Evaluation(True, output, runs, self.name, self.enforcement)
+        with Series(self, language, job, cancelled) as series:
+            compiled, output = series.compile()
+            runs = series.runs() if compiled else ()
+        return Evaluation(compiled, output, runs, self.name, self.enforcement)
 
     def doctor(self) -> list[Check]:
         from tasks.sandbox import doctor
@@ -88,7 +74,7 @@ class Bubblewrap:
         return ""
 
     def close(self) -> None:
-        """Nothing is held: the copies of the runtimes are shared and stay."""
+        """The copies of the runtimes are shared and stay; what else there is ends by `release`."""
 
     def _root(self, name: str) -> RootFilesystem:
         if sys.platform != "linux":
@@ -109,125 +95,54 @@ class Bubblewrap:
                 self._hierarchies.append(None if self._watchdog else cgroups.find())
             return self._hierarchies[0]
 
-    def _run(
-        self,
-        command: launch.Command,
-        cancelled: Callable[[], bool] | None,
-        *,
-        root: str = SCRIPTS,
-    ) -> process.Outcome:
-        files = self._root(root)
+    def _meter(self, memory_mb: float) -> Meter:
         hierarchy = self._hierarchy()
-        meter: Meter
-        if hierarchy is None:
-            meter = Watchdog(memory_mb=command.memory_mb)
-        else:
-            meter = hierarchy.group(memory_mb=command.memory_mb)
-        try:
+        return hierarchy.group(memory_mb=memory_mb) if hierarchy else Watchdog(memory_mb=memory_mb)
+
+    def run(
+        self, command: launch.Command, cancelled: Callable[[], bool] | None, *, root: str
+    ) -> process.Outcome:
+        """Run `command` in a sandbox of its own over the root file system of that name."""
+        with self._using(root) as files:
             return process.run(
-                command, bwrap=files.bwrap, root=files.root, meter=meter, cancelled=cancelled
+                command,
+                bwrap=files.bwrap,
+                root=files.root,
+                meter=self._meter(command.memory_mb),
+                cancelled=cancelled,
             )
+
+    def serve(self) -> ForkServer:
+        """A sandbox whose server waits for the program: the prepared one, or a new one."""
+        spare: ForkServer | None = self._own.__dict__.pop("spare", None)
+        if spare is not None:
+            if spare.usable():
+                return spare
+            spare.close()
+        with self._using(SCRIPTS) as files:
+            meter = self._meter(_SERVER_MEMORY_MB)
+            return ForkServer(bwrap=files.bwrap, root=files.root, meter=meter)
+
+    def prepare(self) -> None:
+        """Start the sandbox of this thread's next evaluation, which need not wait for it then.
+
+        Nothing has run in it. It ends with `release`, or with the thread.
+        """
+        if "spare" not in self._own.__dict__:
+            self._own.spare = self.serve()
+
+    def release(self) -> None:
+        """End what `prepare` has started in this thread."""
+        spare: ForkServer | None = self._own.__dict__.pop("spare", None)
+        if spare is not None:
+            spare.close()
+
+    @contextmanager
+    def _using(self, name: str) -> Iterator[RootFilesystem]:
+        files = self._root(name)
+        try:
+            yield files
         except SandboxError:
             if not files.root.exists():
-                self._roots.forget(root)
+                self._roots.forget(name)
             raise
-
-    def _runs(
-        self,
-        language: Language,
-        job: Job,
-        program: Program,
-        cancelled: Callable[[], bool] | None,
-    ) -> tuple[Run, ...]:
-        runs: list[Run] = []
-        cpu_left = job.cpu_budget_s
-        end = time.monotonic() + job.wall_budget_s
-        for number, text in enumerate(job.inputs):
-            wall_left = end - time.monotonic()
-            if cpu_left <= 0 or wall_left <= 0:
-                runs.append(Run.never_started())
-                continue
-            files = job.files[number] if job.files else ()
-            run = self._one(language, job, program, text, files, cpu_left, wall_left, cancelled)
-            cpu_left -= run.cpu_time
-            runs.append(run)
-        return tuple(runs)
-
-    def _one(
-        self,
-        language: Language,
-        job: Job,
-        program: Program,
-        text: str,
-        files: Files,
-        cpu_left: float,
-        wall_left: float,
-        cancelled: Callable[[], bool] | None,
-    ) -> Run:
-        limits = job.limits
-        function = job.kind == "function"
-        nonce = secrets.token_bytes(frames.NONCE_BYTES)
-        output_bytes = limits.output_kb * 1024
-        command = language.function_command if function else language.stdio_command
-        outcome = self._run(
-            launch.Command(
-                argv=(*command(memory_mb=limits.memory_mb), *job.arguments),
-                files=(*((name, as_bytes(content)) for name, content in files), *program.files),
-                artefact=program.artefact,
-                stdin=call(job.entry, text, nonce) if function else as_bytes(text),
-                cpu_s=min(limits.time_s, cpu_left),
-                wall_s=min(limits.wall_s, wall_left),
-                memory_mb=limits.memory_mb,
-                address_space_mb=language.address_space_mb(memory_mb=limits.memory_mb),
-                stack_mb=language.stack_mb(memory_mb=limits.memory_mb),
-                environment=language.environment(memory_mb=limits.memory_mb),
-                output_bytes=output_bytes,
-                answer_bytes=output_bytes + frames.NONCE_BYTES + 4 if function else 0,
-            ),
-            cancelled,
-            root=language.run_root,
-        )
-        return judge(language, outcome, nonce=nonce if function else None)
-
-
-def judge(language: Language, outcome: process.Outcome, *, nonce: bytes | None) -> Run:
-    """The run that an outcome means. Precedence: TLE, MLE, OLE, RTE."""
-    stderr = as_text(outcome.stderr.data)
-    over = set(outcome.over)
-    if language.ran_out_of_memory(code=outcome.code, signal=outcome.signal, stderr=stderr):
-        over.add(Status.MLE)
-    if outcome.signal == "SIGXCPU":
-        over.add(Status.TLE)
-    if outcome.code != 0:
-        over.add(Status.RTE)
-    result: Any = None
-    has_result = False
-    protocol_error = ""
-    if nonce is not None:
-        try:
-            result = frames.decode(bytes(outcome.answer.data), nonce=nonce)
-            has_result = not over
-        except frames.ProtocolError as error:
-            protocol_error = str(error)
-            over.add(Status.RTE)
-    return Run(
-        status=next((status for status in Status if status in over), Status.OK),
-        exit_code=outcome.code,
-        exit_signal=outcome.signal,
-        stdout=as_text(outcome.stdout.data),
-        stderr=stderr,
-        stdout_bytes=len(outcome.stdout.data),
-        duration=outcome.duration,
-        cpu_time=outcome.cpu_time,
-        memory_kb=outcome.memory_kb,
-        truncated=outcome.stdout.truncated or outcome.stderr.truncated or outcome.answer.truncated,
-        result=result if has_result else None,
-        has_result=has_result,
-        protocol_error=protocol_error,
-    )
-
-
-def call(entry: str, arguments: str, nonce: bytes) -> bytes:
-    """What the driver of a function task reads from its standard input."""
-    head = json.dumps({"nonce": nonce.hex(), "entry": entry})
-    return as_bytes(f'{head[:-1]}, "args": {arguments}}}')

@@ -14,15 +14,16 @@ from tasks.sandbox import launch, process
 from tasks.sandbox.base import Job, Status
 from tasks.sandbox.base import gettext_noop as _
 from tasks.sandbox.languages import Language
-from tasks.sandbox.pipes import Artefact
+from tasks.sandbox.pipes import Artefact, Capture
 
 ARTEFACT_MIB = 64
 _WORK_MIB = 3 * ARTEFACT_MIB  # with what a compiler leaves on its way there
-_OUTPUT = 64 * 1024
+OUTPUT = 64 * 1024
 _TOO_SLOW = _("Compiling took too long.")
 _TOO_MUCH = _("Compiling took too much memory.")
 _TOO_LARGE = _("The compiled program is larger than 64 MiB.")
 _NOTHING = _("The compiler made no program.")
+_CRASHED = _("The compiler ended without saying why.")
 
 RunIn = Callable[[str, launch.Command], process.Outcome]
 
@@ -39,10 +40,13 @@ class Program:
             self.artefact.close()
 
 
-def build(language: Language, job: Job, run: RunIn) -> tuple[Program | None, str]:
+def build(
+    language: Language, job: Job, run: RunIn, *, as_file: bool = False
+) -> tuple[Program | None, str]:
     """The program, to be closed by the caller, or None, and what the compiler said.
 
-    `run` runs a command in the root file system of that name.
+    `run` runs a command in the root file system of that name. What was made becomes an artefact, or
+    with `as_file` a file like any source.
     """
     how = language.build()
     source = ((language.source_name, as_bytes(job.source)),)
@@ -56,31 +60,45 @@ def build(language: Language, job: Job, run: RunIn) -> tuple[Program | None, str
             wall_s=how.wall_s,
             memory_mb=how.memory_mb,
             address_space_mb=how.address_space_mb,
-            output_bytes=_OUTPUT,
+            output_bytes=OUTPUT,
             answer_bytes=ARTEFACT_MIB * 1024 * 1024 if how.artefact else 0,
             environment=(("TMPDIR", launch.WORK), *how.environment),
             work_mib=_WORK_MIB,
         ),
     )
-    output = as_text(outcome.stderr.data) + as_text(outcome.stdout.data)
-    output = output.replace(f"{launch.WORK}/", "")
     made = bytes(outcome.answer.data)
-    complaints = [
-        complaint
-        for complaint, holds in (
-            (_TOO_SLOW, Status.TLE in outcome.over),
-            (_TOO_MUCH, Status.MLE in outcome.over),
-            (_TOO_LARGE, outcome.answer.truncated),
-            (_NOTHING, bool(how.artefact) and outcome.code == 0 and not made),
-        )
-        if holds
-    ]
-    output = "\n".join([output.strip(), *complaints]).strip()
-    if outcome.code != 0 or outcome.over or complaints:
+    complaints = []
+    if outcome.answer.truncated:
+        complaints.append(_TOO_LARGE)
+    if how.artefact and outcome.code == 0 and not made:
+        complaints.append(_NOTHING)
+    compiled = outcome.code == 0 and not outcome.over and not complaints
+    output = complaint(outcome.stderr, outcome.over, outcome.stdout, *complaints, compiled=compiled)
+    if not compiled:
         return None, output
-    if how.artefact:
-        return Program((), Artefact(made, name=how.artefact, mode=how.mode)), output
-    return Program(source), output
+    if not how.artefact:
+        return Program(source), output
+    if as_file:
+        return Program(((how.artefact, made),)), output
+    return Program((), Artefact(made, name=how.artefact, mode=how.mode)), output
+
+
+def complaint(
+    said: Capture,
+    over: frozenset[Status],
+    more: Capture | None = None,
+    *reasons: str,
+    compiled: bool,
+) -> str:
+    """What the compiler said, and why it was stopped, for the candidate."""
+    output = as_text(said.data) + (as_text(more.data) if more else "")
+    lines = [output.replace(f"{launch.WORK}/", "").strip(), *reasons]
+    if Status.TLE in over:
+        lines.append(_TOO_SLOW)
+    if Status.MLE in over:
+        lines.append(_TOO_MUCH)
+    output = "\n".join(lines).strip()
+    return output if compiled or output else _CRASHED
 
 
 def as_bytes(text: str) -> bytes:

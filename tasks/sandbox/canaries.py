@@ -196,34 +196,34 @@ def _bait() -> Iterator[list[tuple[list[Any], _Judge]]]:
 
 def _start(run: Run) -> Check:
     ok = run.status is Status.OK and run.stdout == "42\n"
-    detail = _("ran in %(ms)d ms") % {"ms": run.duration * 1000} if ok else _describe(run)
-    return Check(_("a trivial program"), ok, detail, "" if ok else _broken())
+    detail = _("ran in %(ms)d ms") % {"ms": run.duration * 1000} if ok else describe(run)
+    return Check(_("a trivial program"), ok, detail, "" if ok else broken())
 
 
 def _fork_bomb(run: Run) -> Check:
     made = _answer(run)
     ok = isinstance(made, int) and 0 < made <= MAX_PROCESSES
-    detail = _("stopped after %(made)s processes") % {"made": made} if ok else _describe(run)
-    return Check(_("fork bomb"), ok, detail, "" if ok else _broken())
+    detail = _("stopped after %(made)s processes") % {"made": made} if ok else describe(run)
+    return Check(_("fork bomb"), ok, detail, "" if ok else broken())
 
 
 def _memory(run: Run) -> Check:
     ok = run.status is Status.MLE and run.memory_kb < 2 * _LIMITS.memory_mb * 1024
-    detail = _("stopped at %(mb)d MiB") % {"mb": run.memory_kb / 1024} if ok else _describe(run)
-    return Check(_("memory"), ok, detail, "" if ok else _broken())
+    detail = _("stopped at %(mb)d MiB") % {"mb": run.memory_kb / 1024} if ok else describe(run)
+    return Check(_("memory"), ok, detail, "" if ok else broken())
 
 
 def _survivor(run: Run, name: str) -> Check:
     left = [path.parent.name for path in Path("/proc").glob("[0-9]*/comm") if _comm(path) == name]
     ok = run.status is Status.OK and not left
-    detail = _("no process is left") if ok else f"{_describe(run)} {left}"
-    return Check(_("survivors"), ok, detail, "" if ok else _broken())
+    detail = _("no process is left") if ok else f"{describe(run)} {left}"
+    return Check(_("survivors"), ok, detail, "" if ok else broken())
 
 
 def _nothing_seen(name: str, run: Run, reached: bool = False) -> Check:
     ok = run.status is Status.OK and _answer(run) == [] and not reached
-    detail = _("out of reach") if ok else _describe(run)
-    return Check(name, ok, detail, "" if ok else _broken())
+    detail = _("out of reach") if ok else describe(run)
+    return Check(name, ok, detail, "" if ok else broken())
 
 
 def _answer(run: Run) -> Any:
@@ -233,7 +233,7 @@ def _answer(run: Run) -> Any:
         return None
 
 
-def _describe(run: Run) -> str:
+def describe(run: Run) -> str:
     return f"{run.status}: {run.stdout.strip()[-300:]} {run.stderr.strip()[-300:]}".strip()
 
 
@@ -244,5 +244,5 @@ def _comm(path: Path) -> str:
         return ""
 
 
-def _broken() -> str:
+def broken() -> str:
     return _("Do not run candidates' programs on this machine, and report this output.")

@@ -17,6 +17,7 @@ from tasks.sandbox.base import SandboxError
 from tasks.sandbox.meters import MAX_PROCESSES, Meter
 
 _PREFIX = "neurogame-"
+_MIB = 1024 * 1024
 _number = itertools.count()
 
 
@@ -44,17 +45,28 @@ def find() -> Hierarchy | None:
 
 
 class _Group:
-    """Directories of one run, one for each hierarchy."""
+    """Directories of one sandbox, one for each hierarchy, and the files in them that are read."""
 
     enforcement = ""
 
-    def __init__(self, directories: list[Path]) -> None:
+    def __init__(self, directories: list[Path], *, memory_mb: float) -> None:
         self._directories: list[Path] = []
+        self._open: dict[str, int] = {}
+        self._memory_mb = 0.0
+        self._used_before = 0.0
+        self._kills_before = 0
+        self._resident = 0
+        self._cpu_s = 0.0
+        self._kills = 0
+        self._peak = 0
         try:
             for directory in directories:
                 directory.mkdir()
                 self._directories.append(directory)
-        except OSError as error:
+            self._prepare()
+            self._limit(int(memory_mb * _MIB))
+            self._usage(), self._killed(), self._resident_now()
+        except (OSError, ValueError, KeyError) as error:
             self.close()
             raise SandboxError(f"cannot make a control group: {error}")
 
@@ -65,13 +77,77 @@ class _Group:
         except OSError as error:
             raise SandboxError(f"cannot move a process into its control group: {error}")
 
+    def begin(self, *, memory_mb: float) -> None:
+        try:
+            self._used_before = self._usage()
+            self._kills_before = self._killed()
+            self._resident = self._resident_now()
+            if memory_mb != self._memory_mb:
+                self._limit(int(memory_mb * _MIB) + self._resident)
+                self._memory_mb = memory_mb
+            self._forget_peak()
+        except OSError as error:
+            raise SandboxError(f"cannot set the limits of a control group: {error}")
+        self._cpu_s = 0.0
+        self._kills = 0
+        self._peak = 0
+
+    def look(self) -> None:
+        self._cpu_s = self._usage() - self._used_before
+        self._kills = self._killed() - self._kills_before
+        self._peak = max(self._peak, self._highest() - self._resident)
+
+    def learn(self, *, cpu_s: float, resident_kb: int) -> None:
+        self.look()
+
+    def cpu_s(self) -> float:
+        return self._cpu_s
+
+    def over_memory(self) -> bool:
+        return self._kills > 0
+
+    def peak_kb(self) -> int:
+        return self._peak // 1024
+
     def interval_s(self, elapsed_s: float) -> float:
         return 0.05
 
     def close(self) -> None:
+        while self._open:
+            os.close(self._open.popitem()[1])
         for directory in self._directories:
             _remove(directory)
         self._directories = []
+
+    def _read(self, directory: Path, name: str) -> bytes:
+        """What the kernel says there now, through a descriptor that stays open."""
+        if name not in self._open:
+            self._open[name] = os.open(directory / name, os.O_RDONLY | os.O_CLOEXEC)
+        return os.pread(self._open[name], 4096, 0)
+
+    def _prepare(self) -> None:
+        raise NotImplementedError
+
+    def _limit(self, size: int) -> None:
+        raise NotImplementedError
+
+    def _usage(self) -> float:
+        """Seconds of CPU time since the group was made."""
+        raise NotImplementedError
+
+    def _killed(self) -> int:
+        """How many processes the group's memory limit has killed."""
+        raise NotImplementedError
+
+    def _resident_now(self) -> int:
+        raise NotImplementedError
+
+    def _forget_peak(self) -> None:
+        raise NotImplementedError
+
+    def _highest(self) -> int:
+        """Bytes at the peak since `_forget_peak`."""
+        raise NotImplementedError
 
 
 class _Group1(_Group):
@@ -81,32 +157,38 @@ class _Group1(_Group):
         name = _name()
         self._memory = bases["memory"] / name
         self._cpu = bases["cpuacct"] / name
-        super().__init__(list(dict.fromkeys(base / name for base in bases.values())))
-        limit = int(memory_mb * 1024 * 1024)
-        try:
-            _write(self._memory / "memory.limit_in_bytes", limit)
-            with_swap = self._memory / "memory.memsw.limit_in_bytes"
-            if with_swap.exists():
-                _write(with_swap, limit)
-            if "pids" in bases:
-                _write(bases["pids"] / name / "pids.max", MAX_PROCESSES)
-            self.cpu_s()
-            self._killed()
-        except (OSError, ValueError) as error:
-            self.close()
-            raise SandboxError(f"cannot set the limits of a control group: {error}")
+        self._processes = bases["pids"] / name if "pids" in bases else None
+        directories = list(dict.fromkeys(base / name for base in bases.values()))
+        super().__init__(directories, memory_mb=memory_mb)
 
-    def cpu_s(self) -> float:
-        return _read_number(self._cpu / "cpuacct.usage") / 1e9
+    def _prepare(self) -> None:
+        if self._processes:
+            _write(self._processes / "pids.max", MAX_PROCESSES)
 
-    def over_memory(self) -> bool:
-        return self._killed() > 0
+    def _limit(self, size: int) -> None:
+        """Memory, and memory with swap, which may never be the lower of the two."""
+        names = ["memory.limit_in_bytes"]
+        if (self._memory / "memory.memsw.limit_in_bytes").exists():
+            names.append("memory.memsw.limit_in_bytes")
+            if size > _number_in(_read(self._memory / names[1])):
+                names.reverse()
+        for name in names:
+            _write(self._memory / name, size)
 
-    def peak_kb(self) -> int:
-        return _read_number(self._memory / "memory.max_usage_in_bytes") // 1024
+    def _usage(self) -> float:
+        return _number_in(self._read(self._cpu, "cpuacct.usage")) / 1e9
 
     def _killed(self) -> int:
-        return _read_table(self._memory / "memory.oom_control")["oom_kill"]
+        return _table_in(self._read(self._memory, "memory.oom_control"))["oom_kill"]
+
+    def _resident_now(self) -> int:
+        return _number_in(self._read(self._memory, "memory.usage_in_bytes"))
+
+    def _forget_peak(self) -> None:
+        _write(self._memory / "memory.max_usage_in_bytes", 0)
+
+    def _highest(self) -> int:
+        return _number_in(self._read(self._memory, "memory.max_usage_in_bytes"))
 
 
 class _Group2(_Group):
@@ -114,33 +196,55 @@ class _Group2(_Group):
 
     def __init__(self, base: Path, *, memory_mb: float) -> None:
         self._directory = base / _name()
-        self._peak = 0
-        super().__init__([self._directory])
+        self._exact = -1
+        super().__init__([self._directory], memory_mb=memory_mb)
+
+    def learn(self, *, cpu_s: float, resident_kb: int) -> None:
+        self.look()
+        if self._exact < 0:
+            self._peak = max(self._peak, min(resident_kb, int(self._memory_mb * 1024)) * 1024)
+
+    def close(self) -> None:
+        if self._exact >= 0:
+            os.close(self._exact)
+            self._exact = -1
+        super().close()
+
+    def _prepare(self) -> None:
+        """The kernel shall choose whom it kills: all would be the server of the runs, too."""
+        _write(self._directory / "pids.max", MAX_PROCESSES)
+        for name in ("memory.swap.max", "memory.oom.group"):
+            if (self._directory / name).exists():
+                _write(self._directory / name, 0)
         try:
-            _write(self._directory / "memory.max", int(memory_mb * 1024 * 1024))
-            _write(self._directory / "pids.max", MAX_PROCESSES)
-            for name, value in (("memory.swap.max", 0), ("memory.oom.group", 1)):
-                if (self._directory / name).exists():
-                    _write(self._directory / name, value)
-            self.cpu_s()
-            self.over_memory()
-        except (OSError, ValueError, KeyError) as error:
-            self.close()
-            raise SandboxError(f"cannot set the limits of a control group: {error}")
+            self._exact = os.open(self._directory / "memory.peak", os.O_RDWR | os.O_CLOEXEC)
+            self._forget_peak()
+        except OSError:  # the file came with Linux 5.19, and writing to it with 6.12
+            if self._exact >= 0:
+                os.close(self._exact)
+            self._exact = -1
 
-    def cpu_s(self) -> float:
-        return _read_table(self._directory / "cpu.stat")["usage_usec"] / 1e6
+    def _limit(self, size: int) -> None:
+        _write(self._directory / "memory.max", size)
 
-    def over_memory(self) -> bool:
-        self.peak_kb()
-        return _read_table(self._directory / "memory.events")["oom_kill"] > 0
+    def _usage(self) -> float:
+        return _table_in(self._read(self._directory, "cpu.stat"))["usage_usec"] / 1e6
 
-    def peak_kb(self) -> int:
-        """`memory.peak` came with Linux 5.19; before it, the highest value seen while looking."""
-        exact = self._directory / "memory.peak"
-        source = exact if exact.exists() else self._directory / "memory.current"
-        self._peak = max(self._peak, _read_number(source))
-        return self._peak // 1024
+    def _killed(self) -> int:
+        return _table_in(self._read(self._directory, "memory.events"))["oom_kill"]
+
+    def _resident_now(self) -> int:
+        return _number_in(self._read(self._directory, "memory.current"))
+
+    def _forget_peak(self) -> None:
+        if self._exact >= 0:
+            os.write(self._exact, b"reset\n")
+
+    def _highest(self) -> int:
+        """Without a peak that can be reset, the highest value seen while looking."""
+        if self._exact >= 0:
+            return _number_in(os.pread(self._exact, 64, 0))
+        return self._resident_now()
 
 
 class _Version1:
@@ -263,13 +367,13 @@ def _read(path: Path) -> bytes:
         os.close(descriptor)
 
 
-def _read_number(path: Path) -> int:
-    return int(_read(path))
+def _number_in(data: bytes) -> int:
+    return int(data)
 
 
-def _read_table(path: Path) -> dict[str, int]:
+def _table_in(data: bytes) -> dict[str, int]:
     table = {}
-    for line in _read(path).splitlines():
+    for line in data.splitlines():
         key, value = line.split()
         table[key.decode()] = int(value)
     return table

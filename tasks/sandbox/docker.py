@@ -11,6 +11,7 @@ import contextlib
 import secrets
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from tasks.sandbox import frames, launch
@@ -22,11 +23,11 @@ from tasks.sandbox.base import (
     Run,
     SandboxError,
 )
-from tasks.sandbox.bubblewrap import call, judge
 from tasks.sandbox.building import Program, as_bytes, build
 from tasks.sandbox.docker_pool import Pool
 from tasks.sandbox.engine import PATIENCE_S, Container, Engine, Gone
 from tasks.sandbox.languages import LANGUAGES, Language
+from tasks.sandbox.series import call, judge
 from tasks.sandbox.submission import OWN_MB, Cancel, Image, Submission, ask_image, places
 
 _LIFETIME_S = 600.0
@@ -58,6 +59,8 @@ class Docker:
         self._idle_s = idle_s
         self._lock = threading.Lock()
         self._found: Image | None = None
+        self._asking = threading.Lock()
+        self._versions: dict[str, str] | None = None
         self._left: list[Container] = []
         self.pool = Pool(self._start, size=pool, idle_s=idle_s)
 
@@ -66,10 +69,15 @@ class Docker:
         """`cgroup-v1` or `cgroup-v2` as the engine has it, else `docker`."""
         return self._image().enforcement
 
-    def languages(self) -> tuple[str, ...]:
-        """What the image has the programs for."""
+    def languages(self) -> Mapping[str, str]:
+        """What the image has the programs for, and what those say of their versions."""
         image = self._image()
-        return tuple(name for name, language in LANGUAGES.items() if image.has(language))
+        with self._asking:
+            if self._versions is None:
+                offered = [name for name, language in LANGUAGES.items() if image.has(language)]
+                with contextlib.closing(Submission(self, image, None)) as submission:
+                    self._versions = {name: _version(name, submission) for name in offered}
+            return self._versions
 
     def evaluate(self, job: Job, *, cancelled: Cancel = None) -> Evaluation:
         """See `Sandbox.evaluate`. Raises `ValueError` for a language that the image lacks."""
@@ -98,17 +106,12 @@ class Docker:
         """Which engine, and which image, as a person reads it."""
         return f"{self._engine.image}, {self._engine.address}"
 
-    def version(self, language: str) -> str:
-        """What the language's program says of its version; nothing when it does not."""
-        image = self._image()
-        named = sorted(places(LANGUAGES[language]), reverse=True)
-        programs = [place for place in named if Path(place).name in _VERSION]
-        if not programs:
-            return ""
-        with contextlib.closing(Submission(self, image, None)) as submission:
-            outcome = submission.run(_version_command(programs[0]))
-        said = bytes(outcome.stdout.data).decode("utf-8", "replace").strip()
-        return said.partition("\n")[0]
+    def prepare(self) -> None:
+        """Start in the background what the next evaluations will take."""
+        self.pool.refill()
+
+    def release(self) -> None:
+        """Nothing belongs to a thread: what waits is for all of them, until `close`."""
 
     def trouble(self) -> str:
         """Why the engine cannot be used at this moment; nothing when it can."""
@@ -238,14 +241,23 @@ def _one(
     return judge(language, outcome, nonce=nonce if function else None)
 
 
-def _version_command(program: str) -> launch.Command:
-    return launch.Command(
-        argv=(program, _VERSION[Path(program).name]),
-        files=(),
-        stdin=b"",
-        cpu_s=5,
-        wall_s=10,
-        memory_mb=256,
-        address_space_mb=None,
-        output_bytes=1024,
-    )
+def _version(language: str, submission: Submission) -> str:
+    """What the language's program says of its version, in one line; its name when nothing."""
+    named = sorted(places(LANGUAGES[language]), reverse=True)
+    for program in (place for place in named if Path(place).name in _VERSION):
+        outcome = submission.run(
+            launch.Command(
+                argv=(program, _VERSION[Path(program).name]),
+                files=(),
+                stdin=b"",
+                cpu_s=5,
+                wall_s=10,
+                memory_mb=256,
+                address_space_mb=None,
+                output_bytes=1024,
+            )
+        )
+        said = bytes(outcome.stdout.data).decode("utf-8", "replace").strip()
+        if said:
+            return said.partition("\n")[0]
+    return language

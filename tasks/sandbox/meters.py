@@ -19,20 +19,37 @@ _INODE = 1536  # kernel memory for an inode and its directory entry in a tmpfs, 
 
 
 class Meter(Protocol):
-    """Measures one run from the moment its first process is attached."""
+    """Measures the runs of one sandbox, one after another, over all of its processes.
+
+    The first process of the sandbox is ours (bubblewrap, or the server that starts the runs): what
+    it holds when a run begins is not counted as that run's.
+    """
 
     enforcement: str
 
     def attach(self, pid: int) -> None:
-        """Take charge of the sandbox's first process, before the program starts."""
+        """Take charge of the sandbox's first process, before any program starts."""
+        ...
+
+    def begin(self, *, memory_mb: float) -> None:
+        """A run begins, and everything below is about it alone. Raises `SandboxError`."""
+        ...
+
+    def look(self) -> None:
+        """See what the run uses now."""
+        ...
+
+    def learn(self, *, cpu_s: float, resident_kb: int) -> None:
+        """The run is over, with what the kernel says of its processes: the CPU time of all that
+        were waited for, and the resident memory of the largest."""
         ...
 
     def cpu_s(self) -> float:
-        """Seconds of CPU time that all processes of the run have used so far."""
+        """Seconds of CPU time that all processes of the run had used at the last look."""
         ...
 
     def over_memory(self) -> bool:
-        """Whether the run went over its memory at any time."""
+        """Whether the run was seen over its memory."""
         ...
 
     def peak_kb(self) -> int: ...
@@ -70,8 +87,18 @@ class Watchdog:
     def attach(self, pid: int) -> None:
         self._pid = pid
 
+    def begin(self, *, memory_mb: float) -> None:
+        self._limit = int(memory_mb * 1024 * 1024)
+        self._cpu_s = 0.0
+        self._peak = 0
+        self._over = False
+
+    def learn(self, *, cpu_s: float, resident_kb: int) -> None:
+        self._cpu_s = max(self._cpu_s, cpu_s)
+        self._peak = max(self._peak, resident_kb * 1024)
+        self._over = self._over or self._peak > self._limit
+
     def cpu_s(self) -> float:
-        self._look()
         return self._cpu_s
 
     def over_memory(self) -> bool:
@@ -112,7 +139,7 @@ class Watchdog:
         self._root, self._processes = root, processes
         return True
 
-    def _look(self) -> None:
+    def look(self) -> None:
         if not self._open():
             return
         begin = time.monotonic()
@@ -134,7 +161,8 @@ class Watchdog:
 
     def _pids(self) -> list[str]:
         try:
-            return [name for name in os.listdir(self._processes) if name.isdigit()]
+            names = os.listdir(self._processes)
+            return [name for name in names if name.isdigit() and name != "1"]
         except OSError:
             return []
 

@@ -28,7 +28,7 @@ from tasks.sandbox.base import SandboxError, SandboxUnavailable
 
 PRLIMIT = "usr/lib/judge/prlimit"
 BASES = ("/var/cache", "/var/tmp", "/tmp")  # noqa: S108
-_WANTED_OPTIONS = ("--args", "--json-status-fd", "--block-fd", "--perms", "--size")
+_WANTED_OPTIONS = ("--args", "--as-pid-1", "--json-status-fd", "--block-fd", "--perms", "--size")
 _BWRAP = "bwrap/package/bin/bwrap"
 _UNFINISHED = "building-"
 _KEPT_S = 24 * 3600

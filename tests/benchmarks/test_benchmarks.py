@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -22,6 +23,11 @@ def test_quantile_is_a_value_that_was_measured():
     assert quantile([7], 0.95) == 7
 
 
+# One check, one of a function, and a queue beside one bare loop and one for each slot; one check in
+# a container where the tests have an engine.
+JUDGED = (3 if (os.cpu_count() or 1) == 1 else 4) + bool(ENGINE)
+
+
 def test_every_figure_is_measured_and_printed():
     command = [sys.executable, "-m", "tests.benchmarks", "--quick"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=170)
@@ -29,6 +35,6 @@ def test_every_figure_is_measured_and_printed():
     head, *lines = done.stdout.splitlines()
     assert head.endswith("median of 1 interleaved rounds")
     assert [line.split(",")[0].split()[0] for line in lines] == [
-        *["ingest"] * 3, *["judging"] * (2 if ENGINE else 1), *["chat"] * 2,
+        "ingest", "ingest", "ingest", *["judging"] * JUDGED, "chat", "chat",
     ]  # fmt: skip
     assert all(" | ratio " in line for line in lines)

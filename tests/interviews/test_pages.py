@@ -292,7 +292,7 @@ def test_the_start_page_needs_the_same_queries_for_more_interviews(
 ):
     for _ in range(count):
         finished_session(candidate)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         member.get("/interview/")
 
 

@@ -9,11 +9,12 @@ import pytest
 from django.utils import timezone
 
 from interviews.models import InterviewSession, Message
-from tasks.models import Assignment, Attempt, CodingTask, Draft
+from tasks.models import Assignment, Attempt, CodingTask, Draft, TaskTest
+from tasks.sandbox import installed_versions
 from tests.browser import DESKTOP, PHONE, browser, overflow, site, violations
 from tests.interviews.chat_tools import make_session, until
 from tests.interviews.page_tools import add, bank, code_of, opened, session, write
-from tests.tasks.factories import RIGHT, WRONG
+from tests.tasks.factories import RIGHT, WRONG, TaskFactory
 
 __all__ = ["bank", "browser", "session", "site"]
 
@@ -261,6 +262,46 @@ def test_a_program_that_is_wrong_on_an_example_shows_where(site, session, candid
     page.locator(".result__head .badge--WA").wait_for()
     assert page.locator("details.test[open] .diff--expected mark").inner_text() == "4"
     assert page.locator("details.test[open] .diff:not(.diff--expected) mark").inner_text() == "3"
+
+
+def test_a_query_is_compared_row_by_row_and_the_menu_names_the_version(site, candidate):
+    task = TaskFactory(kind="sql", languages=["sql"], checker="sql_rows", starter={})
+    task.tests.update(
+        stdin="CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (1), (2);",
+        expected={"columns": ["n"], "rows": [[1], [2]]},
+    )
+    make_session(candidate)
+    page = opened(site.visitor(candidate))
+    assert page.inner_text("#language option") == f"SQL ({installed_versions()['sql']})"
+    write(page, "SELECT n + 1 AS n FROM t")
+    page.get_by_role("button", name="Run examples").click()
+    page.locator(".result__head .badge--WA").wait_for()
+    assert page.locator(".diff--expected").first.inner_text().split() == ['["n"]', "[1]", "[2]"]
+    mine = page.locator(".diff:not(.diff--expected)").first
+    assert mine.inner_text().split() == ['["n"]', "[2]", "[3]"]
+    assert site.trouble == []
+
+
+def test_points_of_groups_and_tests_that_were_not_run_are_told(site, session, candidate):
+    CodingTask.objects.update(
+        groups=[
+            {"name": "first", "points": 1, "requires": [], "pretest": True},
+            {"name": "rest", "points": 3, "requires": [], "pretest": False},
+        ]
+    )
+    TaskTest.objects.update(group="rest")
+    TaskTest.objects.filter(name="sample-1").update(group="first")
+    page = opened(site.visitor(candidate))
+    write(page, "print(4)")
+
+    page.get_by_role("button", name="Check solution").click()
+
+    page.locator(".hidden-tests").wait_for()
+    assert "0 of 4 points" in page.inner_text(".result__facts")
+    page.locator("summary", has_text="sample-2").click()
+    second = page.locator(".tests > li").nth(1).inner_text()
+    assert "Not run: tests that have to pass first did not." in second
+    assert "Nothing was printed." not in second
 
 
 def test_skipping_asks_first(site, session, candidate):

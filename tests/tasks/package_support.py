@@ -52,6 +52,20 @@ FUNCTION_TESTS = [
 ]
 
 
+VALIDATOR = "import sys\nsys.exit(42 if sys.stdin.read() == open(sys.argv[2]).read() else 43)\n"
+GROUPS = """
+[[groups]]
+name = "samples"
+points = 0
+pretest = true
+
+[[groups]]
+name = "all"
+points = 100
+requires = ["samples"]
+"""
+
+
 def make_package(folder: Path) -> Path:
     write(folder, "task.toml", MANIFEST.replace("double-it", folder.name))
     write(folder, "statement.en.md", "Print the number doubled.\n")
@@ -108,4 +122,15 @@ def as_function(folder: Path) -> Path:
     write(folder, "tests.json", json.dumps(FUNCTION_TESTS))
     write(folder, "submissions/AC/reference.py", "def pair(n):\n    return [n, None]\n")
     write(folder, "submissions/WA/adds_two.py", "def pair(n):\n    return [n, 0]\n")
+    return folder
+
+
+def grouped(folder: Path) -> Path:
+    """With a pretest of the visible tests, and a validator."""
+    manifest('[title]', 'credits = "Ann \\u007f \\"A\\""\nchecker = "validator"\n\n[validator]\narguments = ["-x", "a b"]\n\n[title]')(folder)  # fmt: skip
+    manifest('[[hints]]\nen = "One"', f'{GROUPS}\n[[hints]]\nen = "One"')(folder)
+    put("validator.py", VALIDATOR)(folder)
+    rewrite_tests(
+        lambda tests: [t.update(group="samples" if t["visible"] else "all") for t in tests]
+    )(folder)
     return folder

@@ -328,11 +328,11 @@ def test_hostile_output_is_refused_in_linear_time(rule, name):
 @pytest.mark.parametrize(
     "rows",
     [
-        [[1]] * 200_000,
+        [[1]] * 100_000,
         [["x" * 1000]] * 2000,
-        [list(range(200_000))],
+        [list(range(100_000))],
         [[10**4000]] * 200,
-        [[0.1 * n, n] for n in range(100_000)],
+        [[0.1 * n, n] for n in range(50_000)],
     ],
     ids=["many", "texts", "wide", "digits", "fractions"],
 )

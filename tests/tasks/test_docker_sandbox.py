@@ -256,8 +256,8 @@ def test_an_image_of_this_machines_languages_runs_them(tmp_path):
     client.import_image_from_file(str(tmp_path / "image.tar"), repository="neurogame-scripts")
     sandbox = Docker(image="neurogame-scripts", host=ENGINE)
     try:
-        assert sandbox.languages() == ("python", "javascript", "sql")
-        assert sandbox.version("python") == f"Python {platform.python_version()}"
+        assert list(sandbox.languages()) == ["python", "javascript", "sql"]
+        assert sandbox.languages()["python"] == f"Python {platform.python_version()}"
         (run,) = sandbox.evaluate(job("print(6 * 7)")).runs
         assert (run.status, run.stdout) == (Status.OK, "42\n")
     finally:

@@ -8,6 +8,7 @@ from tasks import evaluation, flow, groups
 from tasks.enums import Verdict
 from tasks.judgement import GroupResult, Judgement
 from tasks.judging import judge
+from tasks.models import CodingTask
 from tasks.runners import get_runner
 from tasks.spec import Limits, TaskSpec, TestCase, TestGroup
 from tests.tasks.factories import WRONG, SessionFactory, TaskFactory
@@ -201,6 +202,11 @@ def test_a_check_keeps_points_and_the_ability_reads_them(candidate):
     assert (assignment.best_points, assignment.best_passed) == (3, 2)
     outcome = flow.outcome_of(assignment)
     assert (outcome.passed, outcome.total) == (3, 4)
-    assignment.total_points = 0
+
+    CodingTask.objects.update(groups=[])  # the package lost its groups in the meantime
+    again = evaluation.start_check(assignment, language="python", code=WRONG, submission_id="2")
+    assert evaluation.wait(again, 30)
+    assert evaluation.drain(10)
+    assignment.refresh_from_db()
     outcome = flow.outcome_of(assignment)
     assert (outcome.passed, outcome.total) == (2, 3)

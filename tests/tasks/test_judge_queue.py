@@ -11,6 +11,7 @@ import threading
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 
 import pytest
 from redis import Redis
@@ -24,8 +25,9 @@ from rq.serializers import JSONSerializer
 from tasks.enums import Verdict
 from tasks.judge_queue import RqRunner
 from tasks.judging import judge
+from tasks.sandbox import installed_versions
 from tasks.sandbox.base import Cancelled, SandboxError, SandboxUnavailable
-from tasks.spec import Limits, TaskSpec, TestCase
+from tasks.spec import Limits, TaskSpec, TestCase, Validator
 from tests.tasks.runner_support import ECHO, ROOT, SPIN, eventually, outputs, program
 
 
@@ -184,6 +186,23 @@ def test_a_functions_value_comes_back_over_the_queue(served):
     assert [test.verdict.value for test in judgement.tests] == ["AC"] * len(values)
 
 
+def test_a_validator_judges_over_the_queue_too(served):
+    spec = replace(
+        DOUBLE,
+        checker="validator",
+        validator=Validator(
+            "python",
+            "import sys\nname, answer, _feedback, flag = sys.argv[1:]\n"
+            "right = int(sys.stdin.read()) == 2 * int(open(name).read()) == int(open(answer).read())\n"
+            "sys.exit(42 if right and flag == '-x' else 43)",
+            ("-x",),
+        ),
+    )
+    source = "print(2 * min(int(input()), 100))"
+    judgement = judge(spec, language="python", source=source, evaluate=served.evaluate)
+    assert [test.verdict.value for test in judgement.tests] == ["AC", "WA"]
+
+
 def test_what_waits_in_redis_is_json_without_any_expected_output(unserved, redis):
     caller = ThreadPoolExecutor(1)
     judging = caller.submit(
@@ -203,12 +222,41 @@ def test_what_waits_in_redis_is_json_without_any_expected_output(unserved, redis
         "limits",
         "cpu_budget_s",
         "wall_budget_s",
+        "files",
+        "arguments",
     }
+    assert (arguments[0]["files"], arguments[0]["arguments"]) == ([], [])
     assert arguments[0]["inputs"] == ["21\n", "500\n"]
     assert b"print" not in entry[b"description"]
     unserved.shutdown()
     assert isinstance(judging.exception(timeout=10), Cancelled)
     caller.shutdown()
+
+
+def test_a_host_says_which_languages_it_has(host_url):
+    def python():
+        runner = RqRunner(host_url)
+        found = runner.languages()
+        runner.shutdown()
+        return found and found.get("python")
+
+    eventually(lambda: python() == installed_versions()["python"], "the host has said so")
+
+
+@pytest.mark.parametrize(
+    ("written", "believed"),
+    [
+        (None, None),
+        ("[1", None),
+        ('["python"]', None),
+        ('{"python": "Python", "cobol": "85"}', {"python": "Python"}),
+        (json.dumps({"python": "x" * 5000, "c": 7}), {"python": "x" * 100, "c": ""}),
+    ],
+)
+def test_of_what_a_host_says_only_what_can_be_true_counts(unserved, redis, written, believed):
+    if written is not None:
+        redis.set("rq:judge:languages", written)
+    assert unserved.languages() == believed
 
 
 def test_a_finished_job_leaves_nothing_of_the_program_in_redis(served, host_url):

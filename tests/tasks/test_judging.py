@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tasks.enums import Verdict
 from tasks.judge_queue import RqRunner
-from tasks.judgement import Judgement, TestResult
+from tasks.judgement import GroupResult, Judgement, TestResult
 from tasks.judging import judge, run_once
 from tasks.runners import get_runner
 from tasks.sandbox.base import Cancelled, SandboxError, SandboxUnavailable
@@ -108,6 +108,7 @@ results = st.builds(
     stdin=texts,
     args=st.none() | st.lists(st.integers()),
     expected=texts,
+    skipped=st.booleans(),
 )
 judgements = st.builds(
     Judgement,
@@ -118,6 +119,10 @@ judgements = st.builds(
     compile_output=texts,
     sandbox=texts,
     enforcement=texts,
+    groups=st.lists(
+        st.builds(GroupResult, name=texts, points=st.integers(0, 100), passed=st.booleans()),
+        max_size=3,
+    ).map(tuple),
     operator_detail=texts,
 )
 
@@ -144,9 +149,11 @@ def test_another_record_is_refused(change):
 def test_an_answer_has_the_keys_of_the_contract(judgement):
     answer = judgement.as_answer()
     assert set(answer) - {"returned"} == ANSWER_KEYS
-    assert set(judgement.as_answer(score=True)) - set(answer) == {"score"}
+    grouped = {"groups"} if judgement.groups else set()
+    assert set(judgement.as_answer(score=True)) - set(answer) == {"score"} | grouped
     for test in answer["tests"]:
         given_keys = {"args", "returned"} if "args" in test else {"stdin"}
+        given_keys |= {"skipped"} & set(test)
         assert set(test) == (VISIBLE_KEYS | given_keys if test["visible"] else HIDDEN_KEYS)
         assert test["passed"] is (test["verdict"] == "AC")
 

@@ -71,6 +71,17 @@ def test_store_keeps_the_programs_with_the_verdicts_of_their_folders(package: Pa
 
 
 @pytest.mark.django_db
+def test_store_adds_the_programs_of_a_task_that_was_stored_without(package: Path) -> None:
+    task, _ = store(parse(package))
+    task.programs.all().delete()
+    CodingTask.objects.update(difficulty=0.25)
+
+    assert store(parse(package))[1] == Stored.UNCHANGED
+    assert task.programs.count() == 2
+    assert CodingTask.objects.get().difficulty == 0.25
+
+
+@pytest.mark.django_db
 def test_store_again_changes_nothing(package: Path) -> None:
     store(parse(package))
     CodingTask.objects.update(difficulty=0.25, active=False)

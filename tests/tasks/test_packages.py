@@ -43,7 +43,7 @@ RULES = {
     "slug of another folder": (manifest("double-it", "triple-it"), "task.toml", "another name"),
     "slug with capitals": (manifest("double-it", "Double-It"), "task.toml", "slug: does not match"),
     "track too long": (manifest('"algorithms"', f'"{"a" * 21}"'), "task.toml", "track: is longer"),
-    "unknown kind": (manifest('"stdio"', '"sql"'), "task.toml", "kind: must be one of"),
+    "unknown kind": (manifest('"stdio"', '"quiz"'), "task.toml", "kind: must be one of"),
     "entry of a stdio task": (
         manifest('kind = "stdio"', 'kind = "stdio"\nentry = "f"'),
         "task.toml",

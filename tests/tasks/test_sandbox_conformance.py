@@ -12,7 +12,7 @@ import pytest
 from tasks.judging import judge
 from tasks.sandbox.languages import LANGUAGES, available_languages
 from tasks.spec import Limits, TaskSpec, TestCase
-from tests.tasks.sandbox_support import backend
+from tests.tasks.sandbox_support import backend, evaluate
 
 PROGRAMS = Path(__file__).parent / "conformance"
 LIMITS = Limits(time_s=0.7, memory_mb=128, output_kb=16)
@@ -158,3 +158,23 @@ def test_a_query_gets_its_verdict(case):
     spec = TaskSpec("conformance", "sql", LIMITS, checker="sql_rows", tests=(test,))
     judgement = judge(spec, language="sql", source=source, evaluate=backend("offered").evaluate)
     assert judgement.verdict == verdict, judgement
+
+
+FUNCTIONS = {
+    "python": "def add(a, b):\n    return a + b\n",
+    "javascript": "const add = (a, b) => a + b;\n",
+    "typescript": "export function add(a: number, b: number): number {\n  return a + b;\n}\n",
+}
+
+
+def test_every_language_of_functions_is_tested():
+    assert [name for name in LANGUAGES if "function" in LANGUAGES[name].kinds] == list(FUNCTIONS)
+
+
+@pytest.mark.parametrize("language", [name for name in FUNCTIONS if name in TESTED])
+def test_a_function_is_called(language):
+    first, second = evaluate(
+        FUNCTIONS[language], "[40, 2]", "[0.5, 0.25]", language=language, entry="add"
+    ).runs
+    assert (first.has_result, first.result) == (True, 42)
+    assert (second.has_result, second.result) == (True, 0.75)

@@ -19,6 +19,7 @@ from tasks.checks import programs_can_run
 from tasks.sandbox import SandboxUnavailable, canaries, get_sandbox, machine, sandbox_status
 from tasks.sandbox.base import Check, Evaluation, Run, Status
 from tasks.sandbox.doctor import remedy, usable
+from tasks.sandbox.languages import LANGUAGES
 
 from .sandbox_support import EVERYWHERE, backend, processes_named
 
@@ -40,7 +41,7 @@ class Bare:
     name = "bare"
 
     def languages(self):
-        return ("python",)
+        return {"python": "Python"}
 
     def trouble(self):
         return ""
@@ -101,6 +102,17 @@ def test_sandbox_whose_canary_gets_out_runs_nothing(monkeypatch):
         probe.get()
     assert probe.status(patience_s=30) == "unavailable"
     assert "Do not run candidates' programs on this machine" in probe.refusal
+
+
+def test_every_language_that_is_there_runs_a_program():
+    found = {check.name: check for check in backend("offered").doctor()}
+    for name, language in LANGUAGES.items():
+        check = found[name]
+        if language.available():
+            assert (check.ok, check.detail) == (True, ", ".join(language.versions()))
+        else:
+            assert (check.ok, check.required) == (False, False)
+            assert language.package in check.remedy
 
 
 def test_command_says_that_the_sandbox_is_usable():

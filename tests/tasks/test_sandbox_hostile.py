@@ -150,7 +150,7 @@ def test_secrets_of_the_machine_show_nowhere(mode, monkeypatch, tmp_path):
 def test_only_its_own_processes_are_visible(mode):
     result = attack("a12", mode)
     first, *reads = facts(result)
-    supervisor = "python3" if mode == "docker" else "bwrap"
+    supervisor = "python3" if mode == "docker" else "judge"
     assert first.startswith(f"pids 2 ['{supervisor}', 'mark")
     assert all(" errno " in read or read.endswith(("0 b''", "errno 5")) for read in reads)
 

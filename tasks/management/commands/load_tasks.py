@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -9,25 +10,46 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 from tqdm import tqdm
 
-from tasks.packages import PackageError, Stored, discover, load
+from tasks.formats.importing import find
+from tasks.packages import Defaults, PackageError, Stored, load
 
 
 class Command(BaseCommand):
     help = (
-        "Load coding-task packages (default: the whole bank). Can be repeated: an unchanged package "
-        "is left alone, and nothing changes for one that is rejected."
+        "Load coding-task packages (default: the whole bank): folders of our format, Kattis or ICPC "
+        "problem packages, as folders or .zip, and .jsonl files of HumanEval records. Can be "
+        "repeated: an unchanged package is left alone, and nothing changes for one that is rejected."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
+        usual = Defaults()
         parser.add_argument("paths", nargs="*", type=Path, metavar="PATH")
+        for name, kind, text in (
+            ("track", str, "track of packages that name none (%(default)s)"),
+            ("difficulty", float, "their b of the 2PL model (%(default)s)"),
+            ("discrimination", float, "their a of the 2PL model (%(default)s)"),
+        ):
+            parser.add_argument(f"--{name}", type=kind, default=getattr(usual, name), help=text)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            folders = list(discover(options["paths"]))
-        except PackageError as error:
-            raise CommandError(str(error))
         quiet = options["verbosity"] == 0
-        outcome = load(tqdm(folders, unit=_("task"), disable=quiet or None))
+        try:
+            defaults = Defaults(
+                track=options["track"],
+                difficulty=options["difficulty"],
+                discrimination=options["discrimination"],
+            )
+        except ValueError as error:
+            raise CommandError(str(error))
+        with tempfile.TemporaryDirectory() as workspace:
+            try:
+                found = list(find(options["paths"], workspace=Path(workspace), defaults=defaults))
+            except PackageError as error:
+                raise CommandError(str(error))
+            progress = tqdm(found, unit=_("task"), disable=quiet or None)
+            outcome = load(progress, read=lambda one: one.read())
+        for path, note in outcome.notes:
+            self.stderr.write(self.style.WARNING(f"{path}: {note}"))
         for rejected in outcome.rejected:
             self.stderr.write(self.style.ERROR(str(rejected)))
         summary = _(

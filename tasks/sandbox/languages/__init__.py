@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from tasks.sandbox.languages import gcc
 from tasks.sandbox.languages.base import Language, Part
 from tasks.sandbox.languages.go import Go
@@ -43,4 +45,17 @@ def available_languages() -> tuple[str, ...]:
     return tuple(name for name, language in LANGUAGES.items() if language.available())
 
 
-__all__ = ["LANGUAGES", "ROOTS", "SCRIPTS", "Language", "available_languages"]
+@cache
+def installed_versions() -> dict[str, str]:
+    """The languages that this machine has, with their versions; looked up once in a process."""
+    return {name: ", ".join(LANGUAGES[name].versions()) for name in available_languages()}
+
+
+__all__ = [
+    "LANGUAGES",
+    "ROOTS",
+    "SCRIPTS",
+    "Language",
+    "available_languages",
+    "installed_versions",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -51,7 +52,8 @@ class Language(Protocol):
     The commands are the sandbox's, with the program as `source_name` in the working directory, or
     with what `build` made of it. `build_root` and `run_root` name entries of `ROOTS`. `package` is
     what an operator of Debian or Ubuntu installs to have the language, `kinds` the kinds of task
-    that it can solve.
+    that it can solve, `sample` a program that prints 42. `served` is whether the sandbox's own
+    server (`server.py`, in Python) can compile and call its programs itself.
     """
 
     name: str
@@ -60,6 +62,8 @@ class Language(Protocol):
     package: str
     build_root: str
     run_root: str
+    sample: str
+    served: bool
 
     def available(self) -> bool:
         """Whether this machine has the language."""
@@ -96,6 +100,7 @@ class Language(Protocol):
         ...
 
 
+@cache
 def ask(*command: str | Path) -> str:
     """What a toolchain says of itself on standard output, stripped; nothing when it fails."""
     try:

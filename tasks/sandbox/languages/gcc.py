@@ -26,6 +26,7 @@ class Native:
 
     kinds = STDIO
     run_root = "native"
+    served = False
     artefact = "solution"
 
     def stdio_command(self, *, memory_mb: float) -> tuple[str, ...]:
@@ -51,6 +52,7 @@ class Gcc(Native):
 
     package = "gcc"
     build_root = "gcc"
+    sample = '#include <stdio.h>\nint main() { puts("42"); }'
 
     def __init__(self, name: str, driver: str, suffix: str, *options: str) -> None:
         self.name = name
@@ -65,7 +67,7 @@ class Gcc(Native):
 
     def versions(self) -> tuple[str, ...]:
         version = ask(self._driver, "-dumpfullversion")
-        return (f"{'GCC' if self._driver == 'gcc' else 'G++'} {version}",) if version else ()
+        return (f"GCC {version}",) if version else ()
 
     def build(self) -> Build:
         compiler = (f"/usr/bin/{self._driver}", *self._options, self.source_name)
@@ -96,19 +98,19 @@ class Linker:
 
     def fingerprint(self) -> list[Path]:
         gcc = driver_path("gcc")
-        return [Path(__file__), gcc, _own_directory(), *_linked()] if gcc else []
+        return [Path(__file__), gcc, *_own_directories(), *_linked()] if gcc else []
 
     def install(self, root: RootBuilder) -> None:
         if driver_path("gcc") is None:
             return
-        own = _own_directory()
-        root.add_tree(own, str(own)[1:], ignore=self._ignored)
+        for own in _own_directories():
+            root.add_tree(own, str(own)[1:], ignore=self._ignored)
         programs = [shutil.which("sh"), shutil.which("cat")]
         programs += [_program(name) for name in ("as", "ld", "collect2", "lto-wrapper")]
         binaries = [Path(program) for program in programs if program]
         for program in binaries:
-            target = str(program)[1:] if program.is_relative_to(own) else f"usr/bin/{program.name}"
-            root.add_file(program, target)
+            inside = program.parent in _own_directories()
+            root.add_file(program, str(program)[1:] if inside else f"usr/bin/{program.name}")
         for driver in ("gcc", "g++"):
             if path := driver_path(driver):
                 root.add_file(path, f"usr/bin/{driver}")
@@ -117,8 +119,9 @@ class Linker:
         root.link("usr/bin/cc", "gcc")
         for path in _linked():
             root.add_file(path, str(path)[1:])
-        binaries += [path for path in own.iterdir() if _is_program(path)]
-        root.add_libraries([*binaries, own / "liblto_plugin.so"])
+        names = ("cc1", "cc1plus", "liblto_plugin.so")
+        binaries += [own / name for own in _own_directories() for name in names]
+        root.add_libraries([path for path in binaries if path.is_file()])
         for library in _runtime():
             root.add_file(library, f"usr/lib/{library.name}")
 
@@ -168,13 +171,11 @@ def _program(name: str) -> str:
 
 
 @cache
-def _own_directory() -> Path:
-    """Where GCC keeps its own programs, start files and headers."""
-    return Path(ask("gcc", "-print-file-name=crtbegin.o")).parent
-
-
-def _is_program(path: Path) -> bool:
-    return path.name in ("cc1", "cc1plus") and path.is_file()
+def _own_directories() -> list[Path]:
+    """Where GCC keeps its own libraries and headers, and its own programs, which may be elsewhere."""
+    files = (ask("gcc", "-print-file-name=crtbegin.o"), ask("gcc", "-print-prog-name=cc1"))
+    found = [Path(file).parent for file in files if file.startswith("/")]
+    return list(dict.fromkeys(found))
 
 
 @cache

@@ -7,7 +7,7 @@ import shutil
 from functools import cache
 from pathlib import Path
 
-from tasks.sandbox.languages.base import STDIO, Build, ask
+from tasks.sandbox.languages.base import STDIO, Build
 from tasks.sandbox.languages.gcc import shell
 from tasks.sandbox.rootfs import RootBuilder
 
@@ -37,13 +37,17 @@ class Java:
     kinds = STDIO
     package = "default-jdk-headless"
     build_root = run_root = "java"
+    served = False
+    sample = "class Main { public static void main(String[] a) { System.out.println(42); } }"
 
     def available(self) -> bool:
         return _home() is not None
 
     def versions(self) -> tuple[str, ...]:
-        version = ask("javac", "-version").partition(" ")[2]
-        return (f"Java {version}",) if version else ()
+        home = _home()
+        release = (home / "release").read_text(encoding="utf-8") if home else ""
+        version = re.search(r'^JAVA_VERSION="([^"]+)"', release, re.MULTILINE)
+        return (f"Java {version[1]}",) if version else ()
 
     def fingerprint(self) -> list[Path]:
         home = _home()
@@ -116,4 +120,5 @@ def _home() -> Path | None:
     if not found:
         return None
     home = Path(found).resolve().parent.parent
-    return home if (home / "lib" / "modules").is_file() else None
+    there = (home / "lib" / "modules").is_file() and (home / "release").is_file()
+    return home if there else None

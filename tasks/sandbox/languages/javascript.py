@@ -21,6 +21,8 @@ class JavaScript:
     kinds = STDIO_AND_FUNCTION
     package = "nodejs"
     build_root = run_root = "scripts"
+    served = False
+    sample = "console.log(42);"
 
     def available(self) -> bool:
         return _node() is not None

@@ -13,7 +13,8 @@ from tasks.sandbox.languages.base import STDIO_AND_FUNCTION, Build
 from tasks.sandbox.rootfs import RootBuilder
 
 _HERE = Path(__file__).parent
-_DRIVER = _HERE / "driver.py"
+_JUDGE = "usr/lib/judge"
+_OURS = [_HERE / "driver.py", _HERE / "server.py"]
 _LEFT_OUT = {
     "__phello__",
     "dist-packages",
@@ -43,12 +44,23 @@ except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as 
 """
 
 
+# Found by its path for a moment only, because a module comes with its byte code and a script not.
+SERVER_COMMAND = (
+    "/usr/bin/python3",
+    *_FLAGS,
+    "-c",
+    f"import sys; sys.path.insert(0, '/{_JUDGE}'); import server; del sys.path[0]; server.main()",
+)
+
+
 class Python:
     name = "python"
     source_name = "solution.py"
     kinds = STDIO_AND_FUNCTION
     package = "python3"
     build_root = run_root = "scripts"
+    served = True
+    sample = "print(42)"
 
     def available(self) -> bool:
         return True
@@ -65,7 +77,7 @@ class Python:
             library / "lib-dynload",
             *_shared_library(),
             Path(__file__),
-            _DRIVER,
+            *_OURS,
         ]
 
     def install(self, root: RootBuilder) -> None:
@@ -81,7 +93,9 @@ class Python:
         for path in _shared_library():
             root.add_file(path, f"usr/lib/{path.name}")
         root.compile_python(target)
-        root.add_file(_DRIVER, "usr/lib/judge/driver.py")
+        for path in _OURS:
+            root.add_file(path, f"{_JUDGE}/{path.name}")
+        root.compile_python(_JUDGE)
 
     def build(self) -> Build:
         argv = ("/usr/bin/python3", *_FLAGS, "-S", "-c", _CHECK)
@@ -91,7 +105,7 @@ class Python:
         return ("/usr/bin/python3", *_FLAGS, self.source_name)
 
     def function_command(self, *, memory_mb: float) -> tuple[str, ...]:
-        return ("/usr/bin/python3", *_FLAGS, "/usr/lib/judge/driver.py")
+        return ("/usr/bin/python3", *_FLAGS, f"/{_JUDGE}/driver.py")
 
     def environment(self, *, memory_mb: float) -> tuple[tuple[str, str], ...]:
         return ()

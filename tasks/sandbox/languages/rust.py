@@ -20,6 +20,7 @@ class Rust(Native):
     source_name = "solution.rs"
     package = "rustc"
     build_root = "rust"
+    sample = 'fn main() { println!("42") }'
 
     def available(self) -> bool:
         return _compiler() is not None and driver_path("gcc") is not None

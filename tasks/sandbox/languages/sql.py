@@ -21,6 +21,8 @@ class Sql:
     kinds: tuple[str, ...] = ("sql",)
     package = "python3"
     build_root = run_root = "scripts"
+    served = False
+    sample = "SELECT 42"
 
     def available(self) -> bool:
         return importlib.util.find_spec("_sqlite3") is not None

@@ -33,6 +33,7 @@ class TypeScript(JavaScript):
     source_name = "solution.ts"
     package = "nodejs npm && npm install -g typescript"
     build_root = "typescript"
+    sample = "const answer: number = 42;\nconsole.log(answer);"
 
     def available(self) -> bool:
         return super().available() and _compiler() is not None

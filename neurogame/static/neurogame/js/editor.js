@@ -38,7 +38,7 @@ export class CodePanel {
     this.buffers = {};
     const offered = task.languages ?? [];
     this.select.replaceChildren(...offered.map((name) =>
-      el("option", { value: name }, NAMES[name] ?? name)));
+      el("option", { value: name }, label(name, task.language_versions?.[name]))));
     const wanted = kept?.language ?? store.get(LANGUAGE_KEY);
     this.select.value = offered.includes(wanted) ? wanted : offered[0] ?? "";
     this.#put(kept?.code ?? this.starter);
@@ -95,6 +95,13 @@ export class CodePanel {
     }
     this.focus();
   }
+}
+
+/** A language with the version that programs run under: "Python 3.12.1", "C++ (GCC 12.2.0)". */
+function label(language, version) {
+  const name = NAMES[language] ?? language;
+  if (!version) return name;
+  return version.startsWith(`${name} `) ? version : `${name} (${version})`;
 }
 
 /** The editor's own words, for its search panel and for screen readers. */

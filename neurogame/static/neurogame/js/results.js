@@ -35,10 +35,36 @@ export function countText({ passed, total }) {
     total), { passed, total });
 }
 
+/** The points of the groups of tests, where the task has any. */
+function pointsText(groups) {
+  const sum = (key) => groups.reduce((all, group) => all + group[key], 0);
+  const total = sum("points");
+  return fill(ngettext("%(earned)s of %(total)s point", "%(earned)s of %(total)s points", total),
+    { earned: sum("earned"), total });
+}
+
 /** A value of a test as text: JSON where it is not text already. */
 export function asText(value) {
   if (value === null || value === undefined) return "";
+  if (Array.isArray(value?.rows)) return rowsText(value);
   return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+/** What a query answers: the names of the columns, where they count, and a line for each row. */
+function rowsText({ columns, rows }) {
+  const lines = rows.map((row) => JSON.stringify(row));
+  return (columns ? [JSON.stringify(columns), ...lines] : lines).join("\n");
+}
+
+/** The output of a query as its expected answer is shown; anything else as it is. */
+function answerText(text, expected) {
+  if (!Array.isArray(expected?.rows)) return asText(text);
+  try {
+    const { columns, rows } = JSON.parse(text);
+    return rowsText({ columns: expected.columns ? columns : undefined, rows });
+  } catch {
+    return asText(text);
+  }
 }
 
 /** The arguments of a call, one a line. */
@@ -95,7 +121,7 @@ function marked(lines, lost) {
 function comparison(test) {
   const call = test.args !== undefined && test.args !== null;
   const expected = call ? JSON.stringify(test.expected) : asText(test.expected);
-  const actual = call ? compact(test.returned) : asText(test.stdout);
+  const actual = call ? compact(test.returned) : answerText(test.stdout, test.expected);
   if (test.passed) return el("div", { class: "sides" },
     output(call ? gettext("Returned") : gettext("Output"), actual || " "));
   const yours = call ? gettext("Your result") : gettext("Your output");
@@ -113,12 +139,13 @@ function visibleTest(test, open) {
   const printed = test.returned === undefined ? "" : test.stdout;
   const body = el("div", { class: "test__body" },
     input ? output(gettext("Input"), input) : null,
-    comparison(test),
+    test.skipped ? el("p", { class: "muted small" },
+      gettext("Not run: tests that have to pass first did not.")) : comparison(test),
     printed ? output(gettext("Printed"), printed) : null,
     test.stderr ? output(gettext("Error output"), test.stderr) : null);
   return el("li", {}, el("details", { class: "test", open },
     el("summary", {}, badge(test.verdict), el("span", { class: "test__name" }, test.name),
-      test.duration === null || test.duration === undefined ? null
+      test.skipped || test.duration === null || test.duration === undefined ? null
         : el("span", { class: "test__time" }, seconds(test.duration))),
     body));
 }
@@ -131,6 +158,7 @@ export function resultNode(result, { say = "", own = false } = {}) {
   const hidden = result.tests.filter((test) => !test.visible);
   const firstFailed = visible.find((test) => !test.passed);
   const facts = [];
+  if (result.groups?.length) facts.push(pointsText(result.groups));
   if (typeof result.duration === "number") facts.push(seconds(result.duration));
   if (result.memory_kb) {
     facts.push(fill(gettext("%(n)s MB"), { n: number(result.memory_kb / 1024, 1) }));

@@ -1,0 +1,2 @@
+SELECT driver, day
+FROM rides;

@@ -1,0 +1,1 @@
+"""Formats of packages other than the bank's own, and writing packages."""
