@@ -44,6 +44,7 @@ SIGN_EVERY = 0.5
 SIGN_TTL = 5
 WORKER_TTL = 30
 LANGUAGES_KEY = "rq:judge:languages"
+SANDBOX_KEY = "rq:judge:sandbox"
 LANGUAGES_KEPT = 30.0
 MAX_VERSION = 100
 
@@ -98,8 +99,14 @@ class RqRunner(Runner):
         return future
 
     def status(self) -> str:
-        """Whether any runner host serves the queue; each of them has probed its own sandbox."""
-        return "bubblewrap" if any(Worker.all(queue=self._queue)) else "unavailable"
+        """The sandbox of the runner host that started last, or `unavailable` when none serves.
+
+        Each of them has proven its own.
+        """
+        if not any(Worker.all(queue=self._queue)):
+            return "unavailable"
+        said = self._redis.get(SANDBOX_KEY)
+        return "docker" if said == b"docker" else "bubblewrap"
 
     def languages(self) -> dict[str, str] | None:
         """What the runner host that started last has said of itself."""
@@ -331,6 +338,7 @@ def serve(url: str) -> None:
     cannot be reached at the start.
     """
     connection = connect(url)
+    connection.set(SANDBOX_KEY, get_sandbox().name)
     connection.set(LANGUAGES_KEY, json.dumps(dict(offered_languages())))
     worker = SimpleWorker(
         [QUEUE],
