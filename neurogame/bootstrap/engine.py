@@ -107,13 +107,13 @@ def _mirror() -> tuple[str, str, list[str]]:
     paths = [*base.glob("sources.list.d/*.sources"), base / "sources.list"]
     paths += base.glob("sources.list.d/*.list")
     for path in paths:
-        for address, suites, components in _sources(path):
+        for address, suites, components in sources(path):
             if suite in suites and "main" in components:
                 return address, suite, components
     raise SetupError(f"/etc/apt names no source of packages for {suite or 'this system'}")
 
 
-def _sources(path: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+def sources(path: Path) -> Iterator[tuple[str, list[str], list[str]]]:
     """Address, suites and components of every source in a file of either format."""
     try:
         text = path.read_text()
@@ -177,11 +177,22 @@ class Daemon:
                 return False
 
     def load(self, tar: Path) -> None:
-        """Import the image."""
+        """Import the image and run something in it once. Raises `SetupError`."""
         import docker
+        import requests
 
         with contextlib.closing(docker.APIClient(base_url=self.url, timeout=120)) as client:
-            client.import_image_from_file(str(tar), repository=IMAGE, tag="latest")
+            try:
+                client.import_image_from_file(str(tar), repository=IMAGE, tag="latest")
+                network = client.create_host_config(network_mode="none")
+                made = client.create_container(IMAGE, ["true"], host_config=network)["Id"]
+                client.start(made)
+                ended = client.wait(made)["StatusCode"]
+                client.remove_container(made)
+            except (docker.errors.DockerException, requests.RequestException) as error:
+                raise SetupError(f"No container runs here: {str(error)[:500]}") from error
+        if ended:
+            raise SetupError(f"No container runs here: /usr/bin/true ended with {ended}")
 
     def kill(self) -> None:
         """As a crash of both daemons: the containers go on."""
