@@ -11,8 +11,15 @@ from redis import Redis, RedisError
 from rq import SimpleWorker, worker_registration
 from rq.serializers import JSONSerializer
 
-from tasks.judge_queue import LANGUAGES_KEY, QUEUE, RESULT_TTL, JudgeJob, connect
-from tasks.sandbox import installed_versions
+from tasks.judge_queue import (
+    LANGUAGES_KEY,
+    QUEUE,
+    RESULT_TTL,
+    SANDBOX_KEY,
+    JudgeJob,
+    connect,
+)
+from tasks.sandbox import get_sandbox, offered_languages
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +36,7 @@ def serve(url: str) -> None:
     cannot be reached at the start.
     """
     connection = connect(url)
-    connection.ping()
+    _introduce(connection)
     stopping = threading.Event()
     while not stopping.is_set():
         worker = HostWorker(
@@ -43,15 +50,10 @@ def serve(url: str) -> None:
         )
         worker.stopping = stopping
         try:
-            _tell_languages(connection)
             worker.work(logging_level="WARNING")
         except RedisError as error:
             logger.warning("the judge's queue cannot be reached: %s", error)
         stopping.wait(RESTART_PAUSE)
-
-
-def _tell_languages(connection: Redis) -> None:
-    connection.set(LANGUAGES_KEY, json.dumps(installed_versions()))
 
 
 class HostWorker(SimpleWorker):
@@ -68,4 +70,10 @@ class HostWorker(SimpleWorker):
         if pipeline is None and not self.connection.hexists(self.key, "birth"):
             self.connection.hset(self.key, mapping=self.serialize())
             worker_registration.register(self)
-            _tell_languages(self.connection)
+            _introduce(self.connection)
+
+
+def _introduce(connection: Redis) -> None:
+    """Say what programs run in here, and which languages there are."""
+    connection.set(SANDBOX_KEY, get_sandbox().name)
+    connection.set(LANGUAGES_KEY, json.dumps(dict(offered_languages())))

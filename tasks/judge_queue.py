@@ -47,14 +47,15 @@ RECHECK = 1.0
 PATIENCE = 10.0
 SIGN_EVERY = 0.5
 SIGN_TTL = 5
-LANGUAGES_KEY = "rq:judge:languages"
-LANGUAGES_KEPT = 30.0
-MAX_VERSION = 100
 # Bytes of an answer besides what the programs wrote, and of each run's besides its output; a
 # character of output may take six as JSON.
 ANSWER_BYTES = 256 * 1024
 RUN_BYTES = 4 * 1024
 JSON_FACTOR = 6
+LANGUAGES_KEY = "rq:judge:languages"
+SANDBOX_KEY = "rq:judge:sandbox"
+LANGUAGES_KEPT = 30.0
+MAX_VERSION = 100
 
 
 class RqRunner(Runner):
@@ -121,8 +122,14 @@ class RqRunner(Runner):
             return 0
 
     def status(self) -> str:
-        """Whether any runner host serves the queue; each of them has probed its own sandbox."""
-        return "bubblewrap" if any(Worker.all(queue=self._queue)) else "unavailable"
+        """The sandbox of the runner host that started last, or `unavailable` when none serves.
+
+        Each of them has proven its own.
+        """
+        if not any(Worker.all(queue=self._queue)):
+            return "unavailable"
+        said = self._redis.get(SANDBOX_KEY)
+        return "docker" if said == b"docker" else "bubblewrap"
 
     def languages(self) -> dict[str, str] | None:
         """What the runner host that started last has said of itself."""

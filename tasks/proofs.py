@@ -25,13 +25,13 @@ class ProofState(models.TextChoices):
 class Work(models.Model):
     """Something long that jobs do in slices: how far it is, who is at it, and since when nobody.
 
-    A slice takes it by writing a token into `holder` and renews `heartbeat`; a holder that stopped
-    doing so is gone, and another slice goes on.
+    A slice takes it by writing host, process and a token into `holder` and renews `heartbeat`; a
+    holder that stopped doing so, or whose process is gone, has lost it, and another slice goes on.
     """
 
     done = models.PositiveIntegerField(_("done"), default=0)
     total = models.PositiveIntegerField(_("of"), default=0)
-    holder = models.CharField(max_length=32, blank=True, editable=False)
+    holder = models.CharField(max_length=300, blank=True, editable=False)
     heartbeat = models.DateTimeField(_("last sign"), default=timezone.now)
     who = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -6,6 +6,8 @@ long job does a slice of some seconds, writes down how far it is, and enqueues i
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 import uuid
 from collections.abc import Iterator
@@ -56,8 +58,8 @@ def held(
 ) -> Iterator[Held | None]:
     """Take work that nobody is at; None when somebody is, or it is finished."""
     now = now or timezone.now()
-    token = uuid.uuid4().hex
-    free = Q(holder="") | Q(heartbeat__lt=now - SILENT)
+    token = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
+    free = _free(kind.objects.filter(pk=pk), now)
     taken = kind.objects.filter(free, pk=pk, finished_at=None).update(holder=token, heartbeat=now)
     if not taken:
         yield None
@@ -74,13 +76,34 @@ def held(
 def enqueue_again(kind: type[Any], job: Task, *, now: datetime | None = None) -> int:
     """Enqueue the unfinished work that has no job and nobody at it. Returns how much there was."""
     now = now or timezone.now()
-    waiting = kind.objects.filter(finished_at=None)
-    waiting = waiting.filter(Q(holder="") | Q(heartbeat__lt=now - SILENT))
+    unfinished = kind.objects.filter(finished_at=None)
+    waiting = unfinished.filter(_free(unfinished, now))
     has_job = _with_job(job)
     found = [pk for pk in waiting.values_list("pk", flat=True) if pk not in has_job]
     for pk in found:
         job.enqueue(pk)
     return len(found)
+
+
+def _free(rows: Any, now: datetime) -> Q:
+    """Which of `rows` nobody is at: not taken, silent, or taken by a process of this host that is
+    gone, as after `kill -9`."""
+    holders = rows.exclude(holder="").values_list("holder", flat=True)
+    lost = [holder for holder in holders if _is_gone(holder)]
+    return Q(holder="") | Q(heartbeat__lt=now - SILENT) | Q(holder__in=lost)
+
+
+def _is_gone(holder: str) -> bool:
+    host, pid, _token = holder.rsplit(":", 2)
+    if host != socket.gethostname():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
 
 
 def _with_job(job: Task) -> set[Any]:

@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
                 ),
                 ("done", models.PositiveIntegerField(default=0, verbose_name="done")),
                 ("total", models.PositiveIntegerField(default=0, verbose_name="of")),
-                ("holder", models.CharField(blank=True, editable=False, max_length=32)),
+                ("holder", models.CharField(blank=True, editable=False, max_length=300)),
                 (
                     "heartbeat",
                     models.DateTimeField(
@@ -141,7 +141,7 @@ class Migration(migrations.Migration):
                 ),
                 ("done", models.PositiveIntegerField(default=0, verbose_name="done")),
                 ("total", models.PositiveIntegerField(default=0, verbose_name="of")),
-                ("holder", models.CharField(blank=True, editable=False, max_length=32)),
+                ("holder", models.CharField(blank=True, editable=False, max_length=300)),
                 (
                     "heartbeat",
                     models.DateTimeField(

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from django.utils import timezone
 
+from neurogame.checks import judging_bounds
 from tasks import evaluation, in_line, jobs, leases, stuck
 from tasks.judging import judge
 from tasks.models import Assignment, AssignmentMove, Attempt, CodeRun
@@ -232,6 +233,14 @@ def test_past_the_bound_the_answer_is_503_and_nothing_is_claimed(api, candidate,
     assert Assignment.objects.get().state == "task_issued"
     settings.JUDGE_QUEUE_MAX = 200
     assert api.post(f"/tasks/{path}", body, format="json").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["JUDGE_QUEUE_MAX", "JUDGE_LEASE_S", "JUDGE_SLOTS"])
+def test_bounds_that_judge_nothing_are_refused(settings, name):
+    assert judging_bounds() == []
+    setattr(settings, name, 0)
+    (found,) = judging_bounds()
+    assert (found.id, found.hint) == ("neurogame.E004", f"Set {name} to 1 or more.")
 
 
 class Stalled(Runner):

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -15,7 +19,9 @@ from tasks import jobs, publishing, slices
 from tasks.models import CodingTask, TaskTest, Verification
 from tasks.packages import BANK, discover, load, parse, store
 from tasks.verification import Subject
-from tests.tasks.package_support import make_package, rewrite_tests
+from tests.interviews.test_chat_process import ROOT, Server
+from tests.tasks.package_support import make_package, rewrite_tests, write
+from tests.tasks.runner_support import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -72,7 +78,7 @@ def test_a_task_with_a_surprise_does_not(task):
     ],
 )
 def test_another_content_needs_another_proof(task, change):
-    content = publishing.fingerprint(publishing.subject_of(task))
+    content = publishing.subject_of(task).fingerprint
     Verification.objects.create(task=task, fingerprint=content, state="passed")
     assert publishing.settle(task) is None
     change(task)
@@ -80,10 +86,10 @@ def test_another_content_needs_another_proof(task, change):
 
 
 def test_a_title_needs_none(task):
-    content = publishing.fingerprint(publishing.subject_of(task))
+    content = publishing.subject_of(task).fingerprint
     task.translations.update(title="Another")
     CodingTask.objects.update(difficulty=1.0)
-    assert publishing.fingerprint(publishing.subject_of(CodingTask.objects.get())) == content
+    assert publishing.subject_of(CodingTask.objects.get()).fingerprint == content
 
 
 def test_a_proof_of_an_earlier_content_is_given_up(task):
@@ -137,7 +143,7 @@ def test_a_lost_proof_is_taken_up_again(task):
     asked = publishing.settle(task)
     publishing.carry_on(asked.pk, seconds=0)
     DBTaskResult.objects.all().delete()
-    Verification.objects.update(holder="dead", heartbeat=timezone.now())
+    Verification.objects.update(holder="elsewhere:1:dead", heartbeat=timezone.now())
 
     assert jobs.go_on.call() == {"verifications": 0, "rejudgings": 0}
     Verification.objects.update(heartbeat=timezone.now() - slices.SILENT - timedelta(seconds=1))
@@ -148,12 +154,48 @@ def test_a_lost_proof_is_taken_up_again(task):
     assert (reloaded(asked).state, reloaded(task).active) == ("passed", True)
 
 
+def test_a_killed_worker_leaves_its_proof_to_the_next(tmp_path):
+    """Real processes: the first is killed in the middle, the second finds and finishes it."""
+    server = Server(tmp_path)
+    server.manage("migrate", "-v0")
+    package = make_package(tmp_path / "double-it")
+    slow = "import time\nn = int(input())\ntime.sleep(0.1)\nprint(2 * n)\n"
+    write(package, "submissions/AC/reference.py", slow)
+    server.manage("load_tasks", "-v0", str(package))
+
+    def row():
+        with closing(sqlite3.connect(tmp_path / "chat.sqlite3", timeout=10)) as database:
+            fields = "done, total, state, active"
+            joined = "tasks_verification JOIN tasks_codingtask ON task_id = tasks_codingtask.id"
+            return database.execute(f"SELECT {fields} FROM {joined}").fetchone()
+
+    def started():
+        command = [sys.executable, "manage.py", "worker"]
+        return subprocess.Popen(
+            command, cwd=ROOT, env=server.environment, stderr=subprocess.DEVNULL
+        )
+
+    first = started()
+    eventually(lambda: row()[0] >= 2, "some of it is done", 60)
+    first.kill()
+    first.wait()
+    done, total, state, active = row()
+    assert (done < total, state, active) == (True, "running", 0)
+    second = started()
+    try:
+        eventually(lambda: row()[2:] == ("passed", 1), "it is finished", 60)
+    finally:
+        second.terminate()
+        second.wait(30)
+    assert row()[0] == total
+
+
 def test_a_slice_that_lost_its_work_writes_nothing(task):
     asked = publishing.settle(task)
     with slices.held(Verification, asked.pk) as mine:
-        Verification.objects.update(holder="another")
+        Verification.objects.update(holder="elsewhere:1:another")
         mine.save(done=99)
-    assert (reloaded(asked).done, asked.holder) == (0, "another")
+    assert (reloaded(asked).done, asked.holder) == (0, "elsewhere:1:another")
 
 
 def test_a_judge_that_fails_is_asked_again_and_then_given_up(task, settings):
@@ -168,31 +210,29 @@ def test_a_judge_that_fails_is_asked_again_and_then_given_up(task, settings):
     assert not reloaded(task).active
 
 
-def test_loading_takes_over_what_was_proven_with_the_bank(tmp_path):
-    bank = tmp_path / "bank"
-    package = make_package(bank / "double-it")
-    store(parse(package))
-    proof = {"checksum": parse(package).checksum, "programs": 2, "mutants": 4, "killed": 4}
-    (bank / "verified.json").write_text(json.dumps({"format": 1, "tasks": {"double-it": proof}}))
+@pytest.fixture
+def proofs(task, tmp_path):
+    """A file that says that the task was proven by those who made it."""
+    content = publishing.subject_of(task).fingerprint
+    proof = {"content": content, "programs": 2, "mutants": 4, "killed": 4}
+    path = tmp_path / "verified.json"
+    path.write_text(json.dumps({"format": 1, "tasks": {"double-it": proof}}))
+    return path
 
-    assert publishing.settle_all(bank) == 0
+
+def test_loading_takes_over_what_was_proven_with_the_bank(task, proofs):
+    assert publishing.settle_all(proofs) == 0
     row = Verification.objects.get()
     assert (row.state, row.shipped, row.share) == ("passed", True, 1.0)
-    assert CodingTask.objects.get().active
-    assert publishing.settle_all(bank) == 0
+    assert reloaded(task).active
+    assert publishing.settle_all(proofs) == 0
     assert Verification.objects.count() == 1
 
 
-def test_loading_does_not_take_it_over_for_what_an_operator_edited(tmp_path):
-    bank = tmp_path / "bank"
-    package = make_package(bank / "double-it")
-    store(parse(package))
-    proof = {"checksum": parse(package).checksum, "programs": 2, "mutants": 4, "killed": 4}
-    (bank / "verified.json").write_text(json.dumps({"format": 1, "tasks": {"double-it": proof}}))
+def test_loading_does_not_take_it_over_for_what_an_operator_edited(task, proofs):
     CodingTask.objects.update(memory_mb=64)
-
-    assert publishing.settle_all(bank) == 1
-    assert not CodingTask.objects.get().active
+    assert publishing.settle_all(proofs) == 1
+    assert not reloaded(task).active
 
 
 def test_loading_a_package_without_a_proof_asks_for_one(tmp_path, capsys):
@@ -217,6 +257,4 @@ def test_a_package_and_its_rows_have_one_fingerprint():
     for folder in folders:
         subject = Subject.of(parse(folder))
         task = CodingTask.objects.get(slug=folder.name)
-        assert publishing.fingerprint(publishing.subject_of(task)) == publishing.fingerprint(
-            subject
-        )
+        assert publishing.subject_of(task).fingerprint == subject.fingerprint

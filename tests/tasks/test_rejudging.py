@@ -113,7 +113,9 @@ def test_a_row_is_recorded_once_after_a_crash(closed):
     made.refresh_from_db()
     done = made.done
     assert 0 < done < 5
-    Rejudge.objects.update(holder="dead", heartbeat=timezone.now() - slices.SILENT - MINUTE)
+    Rejudge.objects.update(
+        holder="elsewhere:1:dead", heartbeat=timezone.now() - slices.SILENT - MINUTE
+    )
     work(batch=True)
     made.refresh_from_db()
     assert (made.done, made.changed) == (5, 1)
