@@ -7,6 +7,8 @@ import gc
 import os
 import re
 import signal
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -161,7 +163,7 @@ time.sleep(1)
         sandbox.close()
 
     def test_what_a_killed_server_left_is_removed(daemon):
-        """Its containers end by themselves when nobody speaks to them; the next server sweeps."""
+        """What is past its time, as its label says; what another server may still use stays."""
         client = docker.APIClient(base_url=daemon.url)
         image, command = engine.IMAGE, ["python3", "-c", "input()"]
         old = client.create_container(image, command, labels={LABEL: "1"}, stdin_open=True)["Id"]
@@ -176,6 +178,23 @@ time.sleep(1)
         client.remove_container(young, force=True)
         client.close()
         sandbox.close()
+
+    def test_containers_of_a_killed_server_end_by_themselves(daemon):
+        program = (
+            "import os, signal\n"
+            "from tasks.sandbox.docker import Docker\n"
+            f"sandbox = Docker(image={engine.IMAGE!r}, host={daemon.url!r}, pool=1)\n"
+            "sandbox.pool.refill()\n"
+            "assert sandbox.pool.wait_full(60)\n"
+            "print(sandbox.pool.take().name, flush=True)\n"
+            "os.kill(os.getpid(), signal.SIGKILL)\n"
+        )
+        server = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+        assert server.returncode == -signal.SIGKILL
+        with contextlib.closing(docker.APIClient(base_url=daemon.url)) as client:
+            name = server.stdout.strip()
+            assert client.wait(name, timeout=30)["StatusCode"] == 0
+            client.remove_container(name)
 
     def test_engine_leaves_nothing_on_the_machine():
         with tempfile.TemporaryDirectory(prefix="neurogame-docker-") as folder:
