@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from typing import Any
 
-from redis import Redis, RedisError
+from redis import RedisError
 from rq import SimpleWorker, worker_registration
 from rq.serializers import JSONSerializer
 
-from tasks.judge_queue import (
-    LANGUAGES_KEY,
-    QUEUE,
-    RESULT_TTL,
-    SANDBOX_KEY,
-    JudgeJob,
-    connect,
-)
-from tasks.sandbox import get_sandbox, offered_languages
+from tasks.judge_languages import announce
+from tasks.judge_queue import QUEUE, RESULT_TTL, JudgeJob, connect
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +28,7 @@ def serve(url: str) -> None:
     cannot be reached at the start.
     """
     connection = connect(url)
-    _introduce(connection)
+    announce(connection)
     stopping = threading.Event()
     while not stopping.is_set():
         worker = HostWorker(
@@ -70,10 +62,4 @@ class HostWorker(SimpleWorker):
         if pipeline is None and not self.connection.hexists(self.key, "birth"):
             self.connection.hset(self.key, mapping=self.serialize())
             worker_registration.register(self)
-            _introduce(self.connection)
-
-
-def _introduce(connection: Redis) -> None:
-    """Say what programs run in here, and which languages there are."""
-    connection.set(SANDBOX_KEY, get_sandbox().name)
-    connection.set(LANGUAGES_KEY, json.dumps(dict(offered_languages())))
+            announce(self.connection)
