@@ -30,7 +30,11 @@ POSTGRES_TESTS = (
     *("--ignore-glob=*/test_workspace*", "--ignore-glob=*/test_sandbox_*"),
     *("--ignore-glob=*/test_bank.py", "--ignore-glob=*/test_runners.py"),
     *("--ignore-glob=*/test_judg*.py", "--ignore-glob=*/test_package*.py"),
-    "--ignore-glob=*/test_docker_*",
+    *("--ignore-glob=*/test_docker_*", "--ignore-glob=*/test_latex.py"),
+    *("--ignore-glob=*/test_mutation.py", "--ignore-glob=*/test_validation.py"),
+    *("--ignore-glob=*/test_kattis.py", "--ignore-glob=*/test_humaneval.py"),
+    *("--ignore-glob=*/test_checkers.py", "--ignore-glob=*/test_irt.py"),
+    *("--ignore-glob=*/test_selection.py", "--ignore-glob=*/test_verification.py"),
 )
 
 
@@ -69,10 +73,7 @@ def test(arguments: list[str]) -> int:
             raise SetupError(f"CI needs what is not installed here: {', '.join(needed)}")
         for name in missing:
             say(f"Not tested here: {services.VARIABLES[name]}")
-        languages = toolchains.missing()
-        if languages and required:
-            raise SetupError(f"CI needs what is not installed here: {', '.join(languages)}")
-        for sentence in languages.values():
+        for sentence in toolchains.missing().values():
             say(f"Not tested here: {sentence}")
         second = found.pop("NEUROGAME_TEST_POSTGRES", None)
         environment.pop("NEUROGAME_TEST_POSTGRES", None)
