@@ -199,6 +199,7 @@ class Judgement:
             "compile_output": self.compile_output,
             "truncated": self.truncated,
             "sandbox": self.sandbox,
+            "enforcement": self.enforcement,
             "tests": [test.as_answer() for test in self.tests],
             "passed": self.passed,
             "total": self.total,

@@ -24,6 +24,7 @@ RESULT = {
     "compile_output",
     "truncated",
     "sandbox",
+    "enforcement",
     "tests",
     "passed",
     "total",

@@ -29,6 +29,7 @@ ANSWER_KEYS = {
     "compile_output",
     "truncated",
     "sandbox",
+    "enforcement",
     "tests",
     "passed",
     "total",
