@@ -96,11 +96,6 @@ class Verification(Work):
     def __str__(self) -> str:
         return f"{self.task}: {self.get_state_display()}"
 
-    @property
-    def share(self) -> float | None:
-        """Killed mutants of those that ran; None where there are none."""
-        return self.killed / self.mutants if self.mutants else None
-
 
 class Rejudge(Work):
     """Attempts that are judged again together, by what the task is now."""

@@ -223,7 +223,7 @@ def proofs(task, tmp_path):
 def test_loading_takes_over_what_was_proven_with_the_bank(task, proofs):
     assert publishing.settle_all(proofs) == 0
     row = Verification.objects.get()
-    assert (row.state, row.shipped, row.share) == ("passed", True, 1.0)
+    assert (row.state, row.shipped, row.killed, row.mutants) == ("passed", True, 4, 4)
     assert reloaded(task).active
     assert publishing.settle_all(proofs) == 0
     assert Verification.objects.count() == 1
