@@ -1,5 +1,6 @@
 # syntax=docker/dockerfile:1
-# Two images from one file:  web (also the worker) and runner (web, and the languages of the tasks).
+# Three images from one file:  web (also the worker), runner (web, and the languages of the tasks) and
+# sandbox (those languages alone: what containers of SANDBOX=docker are made from).
 
 FROM python:3.12-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
@@ -34,6 +35,14 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* /root/.npm
 USER neurogame
 CMD ["python", "manage.py", "runner"]
+
+FROM runner AS sandbox-files
+USER root
+RUN python manage.py sandbox_image /image
+
+FROM scratch AS sandbox
+COPY --from=sandbox-files /image /
+USER 65534:65534
 
 FROM base AS web
 EXPOSE 8000

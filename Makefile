@@ -1,7 +1,7 @@
 # Everything a newcomer types. Each target does its own set-up.
 START := exec sh neurogame/bootstrap/start.sh
 
-.PHONY: help run test bench lint format setup messages clean
+.PHONY: help run test bench lint format setup messages image clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/ -/'
@@ -26,6 +26,9 @@ setup:  ## everything that run and test install, without running them
 
 messages:  ## collect the texts to translate and compile the catalogues
 	@$(START) messages
+
+image:  ## the image that Docker sandboxes are tested with (root, debootstrap)
+	@$(START) image
 
 clean:  ## remove what can be made again; data/ stays
 	rm -rf .venv staticfiles .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -21,11 +21,17 @@ from neurogame.problems import problem_response
 Check = Callable[[], str]
 TIMEOUT_S = 0.7
 _checks: dict[str, tuple[Check, bool]] = {}
+_reasons: dict[str, Check] = {}
 
 
-def register(name: str, check: Check, *, vital: bool = False) -> None:
-    """Add a check: it returns a short word, or raises. A `vital` one must return "ok"."""
+def register(name: str, check: Check, *, vital: bool = False, reason: Check | None = None) -> None:
+    """Add a check: it returns a short word, or raises. A `vital` one must return "ok".
+
+    `reason` says, at once, why the word is not the wanted one; nothing when it is.
+    """
     _checks[name] = (check, vital)
+    if reason is not None:
+        _reasons[name] = reason
 
 
 def _database() -> str:
@@ -99,12 +105,19 @@ async def report() -> tuple[bool, dict[str, str]]:
     return ok, checks
 
 
+def _why() -> dict[str, dict[str, str]]:
+    """What the answer gains when a check has something to explain."""
+    reasons = {name: reason()[:500] for name, reason in _reasons.items()}
+    reasons = {name: reason for name, reason in reasons.items() if reason}
+    return {"reasons": reasons} if reasons else {}
+
+
 @csrf_exempt
 @require_safe
 async def health(request: HttpRequest) -> JsonResponse:
     ok, checks = await report()
     if ok:
-        response = JsonResponse({"ok": True, "checks": checks})
+        response = JsonResponse({"ok": True, "checks": checks, **_why()})
     else:
         failed = ", ".join(
             name for name, (_run_it, vital) in _checks.items() if vital and checks[name] != "ok"

@@ -353,6 +353,9 @@ CHAT_SCRIPT_SECONDS = env.float("CHAT_SCRIPT_SECONDS", default=1.2)
 # --- Judging --------------------------------------------------------------------------------
 
 SANDBOX = text("SANDBOX", "auto")
+SANDBOX_IMAGE = text("SANDBOX_IMAGE", "neurogame-sandbox")
+SANDBOX_DOCKER_RUNTIME = text("SANDBOX_DOCKER_RUNTIME")
+SANDBOX_POOL = env.int("SANDBOX_POOL", default=2)
 RUNNER_REDIS_URL = text("RUNNER_REDIS_URL")
 JUDGE_SLOTS = env.int("JUDGE_SLOTS", default=max(1, os.cpu_count() or 1))
 # Evaluations that may be under way or wait at one time; past it the API answers 503.

@@ -10,8 +10,9 @@ class TasksConfig(AppConfig):
 
     def ready(self) -> None:
         from neurogame import health, lifecycle
+        from tasks import checks  # noqa: F401
 
-        health.register("sandbox", sandbox)
+        health.register("sandbox", sandbox, reason=refusal)
         lifecycle.on_start(warm_up)
 
 
@@ -20,6 +21,15 @@ def sandbox() -> str:
     from tasks.runners import get_runner
 
     return get_runner().status()
+
+
+def refusal() -> str:
+    """Why no program can run in this process, where programs run in this process."""
+    from django.conf import settings
+
+    from tasks.sandbox import sandbox_refusal
+
+    return "" if settings.RUNNER_REDIS_URL else sandbox_refusal()
 
 
 def warm_up() -> None:

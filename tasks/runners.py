@@ -17,8 +17,15 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from tasks.sandbox import get_sandbox, installed_versions, sandbox_status
-from tasks.sandbox.base import Cancelled, Evaluation, Job, Sandbox, SandboxError, SandboxUnavailable
+from tasks.sandbox import get_sandbox, offered_languages, sandbox_status
+from tasks.sandbox.base import (
+    Cancelled,
+    Evaluation,
+    Job,
+    Sandbox,
+    SandboxError,
+    SandboxUnavailable,
+)
 
 type CancelledCheck = Callable[[], bool]
 
@@ -59,7 +66,10 @@ class Runner:
 
     def languages(self) -> Mapping[str, str] | None:
         """The languages that jobs may be in, with their versions; None when nobody can say."""
-        return installed_versions()
+        try:
+            return offered_languages()
+        except SandboxError:
+            return None
 
     def shutdown(self, *, timeout: float = 5.0) -> None:
         """Call everything off and wait for it, `timeout` seconds at most. Idempotent."""

@@ -22,6 +22,9 @@ for _name in (
     "ALLOWED_HOSTS",
     "OPEN_SESSIONS",
     "SANDBOX",
+    "SANDBOX_IMAGE",
+    "SANDBOX_DOCKER_RUNTIME",
+    "SANDBOX_POOL",
     "PORT",
 ):
     os.environ.pop(_name, None)

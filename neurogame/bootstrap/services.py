@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis for a run of the tests: own processes, own folder, gone afterwards."""
+"""PostgreSQL, Redis and Docker for a run of the tests: own processes, own folder, gone afterwards."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from neurogame.bootstrap.environment import SetupError
+from neurogame.bootstrap import engine
+from neurogame.bootstrap.environment import SetupError, say
 
 START_SECONDS = 60.0
 REDIS = "redis-server"
@@ -30,7 +31,13 @@ VARIABLES = {
         "Redis. To test it: apt-get install redis-server, or"
         " NEUROGAME_TEST_REDIS=redis://HOST:6379/15 make test"
     ),
+    "NEUROGAME_TEST_DOCKER": (
+        "the Docker sandbox. To test it: apt-get install docker.io debootstrap (as root), or"
+        " NEUROGAME_TEST_DOCKER=unix:///var/run/docker.sock make test"
+    ),
 }
+# An engine wants root and control groups, which not every machine that is CI gives.
+OPTIONAL = ("NEUROGAME_TEST_DOCKER",)
 
 
 def free_port() -> int:
@@ -180,16 +187,34 @@ def postgres() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def available() -> Iterator[dict[str, str]]:
-    """What can be started here, as the variables of the tests; what is set already stays."""
+def docker() -> Iterator[str]:
+    """A Docker engine that has the sandbox image; its address."""
+    with engine.docker() as daemon:
+        yield daemon.url
+
+
+@contextlib.contextmanager
+def available(*names: str) -> Iterator[dict[str, str]]:
+    """What can be started here, as the variables of the tests; what is set already stays.
+
+    Only those of `names`, unless there are none.
+    """
     with contextlib.ExitStack() as stack:
         found = {}
         for name, there, start in (
             ("NEUROGAME_TEST_POSTGRES", postgres_programs() is not None, postgres),
             ("NEUROGAME_TEST_REDIS", shutil.which(REDIS) is not None, redis),
+            ("NEUROGAME_TEST_DOCKER", engine.installed(), docker),
         ):
+            if names and name not in names:
+                continue
             if given := os.environ.get(name):
                 found[name] = given
             elif there:
-                found[name] = stack.enter_context(start())
+                try:
+                    found[name] = stack.enter_context(start())
+                except SetupError as error:
+                    if name not in OPTIONAL:
+                        raise
+                    say(str(error))
         yield found

@@ -15,7 +15,7 @@ from neurogame.dashboard import Card, Section
 from tasks import stuck
 from tasks.enums import Verdict
 from tasks.models import Attempt, CodeRun
-from tasks.sandbox import sandbox_status
+from tasks.sandbox import sandbox_refusal, sandbox_status
 
 
 def _judging(request: HttpRequest) -> list[Section]:
@@ -37,9 +37,7 @@ def _judging(request: HttpRequest) -> list[Section]:
                 Card(
                     _now("Sandbox"),
                     sandbox,
-                    _now("Programs run.")
-                    if working
-                    else _now("No program runs: `manage.py sandbox_doctor` says what is missing."),
+                    _now("Programs run.") if working else _why_not(sandbox_refusal()),
                     tone="good" if working else "bad",
                 ),
                 Card(
@@ -60,6 +58,11 @@ def _judging(request: HttpRequest) -> list[Section]:
             ],
         )
     ]
+
+
+def _why_not(refusal: str) -> str:
+    hint = _now("No program runs: `manage.py sandbox_doctor` says what is missing.")
+    return f"{hint} {refusal}".strip()
 
 
 dashboard.register("judging", _judging)

@@ -25,7 +25,7 @@ _FILE_NAME = re.compile(r"(?:[A-Za-z0-9_-]+/)?[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 # Seconds that one evaluation may take over all of its runs (contract, section 7).
 CPU_BUDGET_S = 20.0
 WALL_BUDGET_S = 60.0
-ENFORCEMENTS = ("cgroup-v1", "cgroup-v2", "watchdog")
+ENFORCEMENTS = ("cgroup-v1", "cgroup-v2", "watchdog", "docker")
 
 
 def gettext_noop(text: str) -> str:
@@ -234,6 +234,10 @@ class Sandbox(Protocol):
 
     name: str
 
+    def languages(self) -> Mapping[str, str]:
+        """The languages whose programs it can run, with their versions. Raises `SandboxError`."""
+        ...
+
     def evaluate(self, job: Job, *, cancelled: Callable[[], bool] | None = None) -> Evaluation:
         """Compile `job.source` once and run it on every input.
 
@@ -252,6 +256,14 @@ class Sandbox(Protocol):
 
     def doctor(self) -> list[Check]:
         """Try the sandbox against what it must contain."""
+        ...
+
+    def trouble(self) -> str:
+        """Why it cannot run a program at this moment; nothing when it can."""
+        ...
+
+    def close(self) -> None:
+        """Give back what is held between evaluations. Idempotent."""
         ...
 
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 import platform
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from tasks.sandbox import cgroups, launch, process, rootfs, seccomp
-from tasks.sandbox.base import Check, Evaluation, Job, SandboxError, SandboxUnavailable, Status
+from tasks.sandbox.base import Check, Evaluation, Job, SandboxError, SandboxUnavailable
 from tasks.sandbox.forkserver import ForkServer
-from tasks.sandbox.languages import LANGUAGES, SCRIPTS
+from tasks.sandbox.languages import LANGUAGES, SCRIPTS, installed_versions
 from tasks.sandbox.meters import Meter, Watchdog
 from tasks.sandbox.rootfs import RootFilesystem
 from tasks.sandbox.roots import Roots
-from tasks.sandbox.series import Series, call, judge
-from tasks.spec import Limits
+from tasks.sandbox.series import Series
 
 _SERVER_MEMORY_MB = 512  # of the checks; each run sets its own
 
@@ -50,6 +49,9 @@ class Bubblewrap:
         """The root file system that scripts run in, as this machine sees it."""
         return self._root(SCRIPTS).root
 
+    def languages(self) -> Mapping[str, str]:
+        return installed_versions()
+
     def evaluate(self, job: Job, *, cancelled: Callable[[], bool] | None = None) -> Evaluation:
         """See `Sandbox.evaluate`. Raises `ValueError` for a language that is not available."""
         language = LANGUAGES.get(job.language)
@@ -67,6 +69,12 @@ class Bubblewrap:
         from tasks.sandbox import doctor
 
         return doctor.examine(self)
+
+    def trouble(self) -> str:
+        return ""
+
+    def close(self) -> None:
+        """The copies of the runtimes are shared and stay; what else there is ends by `release`."""
 
     def _root(self, name: str) -> RootFilesystem:
         if sys.platform != "linux":
@@ -138,28 +146,3 @@ class Bubblewrap:
             if not files.root.exists():
                 self._roots.forget(name)
             raise
-
-
-def probe(sandbox: Bubblewrap) -> None:
-    """Run one trivial program. Raises `SandboxUnavailable` with the reason and the remedy."""
-    job = Job(
-        language="python",
-        source="print(6 * 7)",
-        kind="stdio",
-        entry="",
-        inputs=("",),
-        limits=Limits(time_s=10, memory_mb=256, output_kb=4),
-    )
-    try:
-        run = sandbox.evaluate(job).runs[0]
-    except SandboxUnavailable:
-        raise
-    except (SandboxError, OSError) as error:
-        raise SandboxUnavailable(f"{error}. `manage.py sandbox_doctor` says what to do.")
-    if run.status is not Status.OK or run.stdout != "42\n":
-        raise SandboxUnavailable(
-            f"a trivial program ended with {run.status}: {run.stderr[:500] or run.stdout[:500]}"
-        )
-
-
-__all__ = ["Bubblewrap", "call", "judge", "probe"]

@@ -238,11 +238,16 @@ def _build(
         install(builder)
     if not _reachable(system):
         _copy_bwrap(system, building / "bwrap")
-    for path in (building, *building.rglob("*")):
+    open_to_all(building)
+    (building / "manifest.json").write_text(json.dumps(_manifest(root)))
+
+
+def open_to_all(top: Path) -> None:
+    """Everybody may read, and enter or run what its owner may; only the owner may write."""
+    for path in (top, *top.rglob("*")):
         if not path.is_symlink():
             everyone = 0o555 if path.is_dir() or path.stat().st_mode & 0o100 else 0o444
             path.chmod((path.stat().st_mode & 0o755) | everyone)
-    (building / "manifest.json").write_text(json.dumps(_manifest(root)))
 
 
 def _copy_bwrap(system: Path, target: Path) -> None:

@@ -126,6 +126,7 @@ SOCKET = (41, 198)
 CLONE = (56, 220)
 CLONE3 = (435, 435)
 IOCTL = (16, 29)
+PRLIMIT = (302, 261)
 
 AF_UNIX = 1
 NEW_NAMESPACES = 0x7E020000  # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
@@ -197,6 +198,8 @@ def program(machine: str | None = None) -> bytes:
         [(_JUMP_EQUAL, TIOCSTI, refuse), (_JUMP_EQUAL, TIOCLINUX, refuse)],
         _ALLOW,
     )
+    # The first process of the sandbox has the same user in a container: its limits are not theirs.
+    within(PRLIMIT[column], 0, [(_JUMP_EQUAL, 1, refuse)], _ALLOW)
     for numbers in REFUSED.values():
         number = numbers[column]
         if number is not None:

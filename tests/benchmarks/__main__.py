@@ -18,7 +18,9 @@ from tests.benchmarks.processes import environment, scratch
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--only", choices=["ingest", "judging", "chat"], help="one part alone")
+    parser.add_argument(
+        "--only", choices=["ingest", "judging", "docker", "chat"], help="one part alone"
+    )
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each (%(default)s)")
     parser.add_argument("--quick", action="store_true", help="one small round: does it run?")
     options = parser.parse_args()
@@ -26,7 +28,7 @@ def main() -> int:
     with scratch() as folder:
         os.environ.update(environment(folder))
         django.setup()
-        from tests.benchmarks import ingest, judging, stream
+        from tests.benchmarks import ingest, judging, judging_docker, stream
         from tests.benchmarks.processes import manage
 
         manage(folder, "migrate", "-v0")
@@ -37,6 +39,7 @@ def main() -> int:
             "judging": lambda: judging.measure(
                 folder, rounds=rounds, checks=2 if options.quick else 200
             ),
+            "docker": lambda: judging_docker.measure(folder, rounds=rounds),
             "chat": lambda: stream.measure(folder, rounds=rounds, ticks=5 if options.quick else 50),
         }
         print(

@@ -205,6 +205,13 @@ def test_the_first_page_of_an_operator_says_what_failed(team):
     assert shown["Sandbox"] in ("bubblewrap", "unavailable")
 
 
+def test_the_first_page_of_an_operator_says_why_no_program_runs(db, settings):
+    settings.SANDBOX = "chroot"
+    client = signed_in(root())
+    assert cards(client)["Sandbox"] == "unavailable"
+    assert "SANDBOX=&#x27;chroot&#x27; is unknown" in client.get("/admin/").content.decode()
+
+
 # --- What pages may run -------------------------------------------------------------------------
 
 

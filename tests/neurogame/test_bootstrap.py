@@ -20,7 +20,7 @@ from typing import Any
 import polib
 import pytest
 
-from neurogame.bootstrap import browser, catalogues, environment, prepare, services
+from neurogame.bootstrap import browser, catalogues, engine, environment, prepare, services
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TOOLS = ("sh", "dirname", "rm", "env", "cat")
@@ -282,6 +282,44 @@ if services.postgres_programs():
             assert connection.execute("SELECT 1").fetchone() == (1,)
         with pytest.raises(psycopg.OperationalError):
             psycopg.connect(url)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "debian.sources",
+            "Types: deb\n# a note\nURIs: http://mirror.example/debian\n"
+            "Suites: bookworm bookworm-updates\nComponents: main contrib\n"
+            "\nTypes: deb-src\nURIs: http://source.example\nSuites: bookworm\nComponents: main\n",
+        ),
+        (
+            "sources.list",
+            "# deb http://old.example/debian bookworm main\n"
+            "deb [signed-by=/x.gpg] http://mirror.example/debian bookworm main contrib\n",
+        ),
+    ],
+)
+def test_mirror_of_the_machine_is_found(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    ((address, suites, components),) = engine.sources(tmp_path / name)
+    assert (address, suites[0]) == ("http://mirror.example/debian", "bookworm")
+    assert components == ["main", "contrib"]
+
+
+def test_engine_that_cannot_start_is_a_line_and_no_failure(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program(tmp_path / "dockerd", "echo no control groups here; exit 1")
+    (tmp_path / "neurogame").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("NEUROGAME_TEST_DOCKER", raising=False)
+    monkeypatch.setattr(engine, "installed", lambda: True)
+    engine.archive().touch()
+    with services.available("NEUROGAME_TEST_DOCKER") as found:
+        assert found == {}
+    assert "no control groups here" in capsys.readouterr().out
 
 
 # --- make run -------------------------------------------------------------------------------

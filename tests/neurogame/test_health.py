@@ -57,3 +57,11 @@ def test_with_runner_hosts_health_asks_for_them(client, monkeypatch):
 
     monkeypatch.setattr("tasks.runners.get_runner", NoHosts)
     assert client.get("/health").json()["checks"]["sandbox"] == "unavailable"
+
+
+def test_health_says_why_no_program_runs(client, settings):
+    settings.SANDBOX = "chroot"
+    body = client.get("/health").json()
+    assert (body["ok"], body["checks"]["sandbox"]) == (True, "unavailable")
+    assert list(body["reasons"]) == ["sandbox"]
+    assert "SANDBOX='chroot' is unknown" in body["reasons"]["sandbox"]

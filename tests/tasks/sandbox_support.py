@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from functools import cache
 from pathlib import Path
 
-from tasks.sandbox.base import Evaluation, Job, Run
+from tasks.sandbox.base import Evaluation, Job, Run, Sandbox
 from tasks.sandbox.bubblewrap import Bubblewrap
+from tasks.sandbox.docker import Docker
 from tasks.spec import Limits
 
 HOSTILE = Path(__file__).parent / "hostile"
 MODES = ("offered", "watchdog")
+ENGINE = os.environ.get("NEUROGAME_TEST_DOCKER", "")
+EVERYWHERE = (*MODES, "docker") if ENGINE else MODES
 
 
 @cache
-def backend(mode: str) -> Bubblewrap:
-    """`offered`: control groups where this machine lets us; `watchdog`: always without."""
+def backend(mode: str) -> Sandbox:
+    """`offered`: control groups where this machine lets us; `watchdog`: always without; `docker`."""
+    if mode == "docker":
+        return Docker(image="neurogame-sandbox", host=ENGINE, pool=2)
     return Bubblewrap(watchdog=mode == "watchdog")
 
 

@@ -247,6 +247,17 @@ def test_what_waits_in_redis_is_json_without_any_expected_output(unserved, redis
     caller.shutdown()
 
 
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [(b"docker", "docker"), (b"bubblewrap", "bubblewrap"), (b"<b>", "bubblewrap")],
+)
+def test_health_shows_the_sandbox_of_a_host(served, host_url, written, shown):
+    eventually(lambda: served.status() != "unavailable", "a host serves")
+    with Redis.from_url(host_url) as connection:
+        connection.set("rq:judge:sandbox", written)
+    assert served.status() == shown
+
+
 def test_a_host_says_which_languages_it_has(host_url):
     def python():
         runner = RqRunner(host_url)

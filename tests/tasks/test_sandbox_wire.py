@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from tasks.sandbox import frames, seccomp
 from tasks.sandbox.base import Evaluation, Job, Run, Status
-from tasks.sandbox.bubblewrap import judge
 from tasks.sandbox.languages import LANGUAGES
 from tasks.sandbox.pipes import Capture
 from tasks.sandbox.process import Outcome
+from tasks.sandbox.series import judge
 from tasks.spec import Limits
 
 JOB = Job("python", "print(1)", "function", "solve", ("[1]", "[]"), Limits(1.5, 64, 8), 3.0, 9.0)

@@ -1,0 +1,1 @@
+"""What runs inside a container. It is sent in as text; nothing outside imports it to run it."""
