@@ -55,7 +55,14 @@ NAVIGATION: list[tuple[Any, list[tuple[Any, ...]]]] = [
             ("interviews.consent", "handshake"),
         ],
     ),
-    (_("Task bank"), [("tasks.codingtask", "code_blocks")]),
+    (
+        _("Task bank"),
+        [
+            ("tasks.codingtask", "code_blocks"),
+            ("tasks.verification", "verified"),
+            ("tasks.rejudge", "gavel"),
+        ],
+    ),
     (
         _("Game"),
         [

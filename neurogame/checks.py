@@ -61,6 +61,21 @@ def known_choices(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     ]
 
 
+@register()
+def judging_bounds(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """A queue that takes nothing judges nothing, and a lease of no length is lost at once."""
+    least = {"JUDGE_SLOTS": 1, "JUDGE_QUEUE_MAX": 1, "JUDGE_LEASE_S": 1}
+    return [
+        Error(
+            f"{name} is {getattr(settings, name):g}.",
+            hint=f"Set {name} to {low} or more.",
+            id="neurogame.E004",
+        )
+        for name, low in least.items()
+        if getattr(settings, name) < low
+    ]
+
+
 def demo_accounts_left() -> list[str]:
     """Logins of accounts that still have the demo password; needs the database.
 

@@ -80,6 +80,10 @@ CODES: dict[str, tuple[int, str]] = {
     "headers_too_large": (431, gettext_noop("The head of the request is too large.")),
     "throttled": (429, gettext_noop("Too many requests; see `Retry-After`.")),
     "error": (500, gettext_noop("The server failed; the request id finds it in the log.")),
+    "judge_busy": (
+        503,
+        gettext_noop("Too many programs wait to be judged; see `Retry-After`."),
+    ),
     "unavailable": (
         503,
         gettext_noop("Something the server needs does not answer; see `Retry-After`."),

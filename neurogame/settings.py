@@ -358,6 +358,10 @@ SANDBOX_DOCKER_RUNTIME = text("SANDBOX_DOCKER_RUNTIME")
 SANDBOX_POOL = env.int("SANDBOX_POOL", default=2)
 RUNNER_REDIS_URL = text("RUNNER_REDIS_URL")
 JUDGE_SLOTS = env.int("JUDGE_SLOTS", default=max(1, os.cpu_count() or 1))
+# Evaluations that may be under way or wait at one time; past it the API answers 503.
+JUDGE_QUEUE_MAX = env.int("JUDGE_QUEUE_MAX", default=200)
+# A check whose process died is evaluated again after this; live ones renew it four times as often.
+JUDGE_LEASE_S = env.float("JUDGE_LEASE_S", default=20.0)
 JUDGE_WAIT_S = env.float("JUDGE_WAIT_S", default=10.0)
 TASK_ATTEMPTS = 5
 # When an interview stops by itself: standard error of the ability, number of tasks.

@@ -18,25 +18,24 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, IntegrityError, connection, transaction
-from django.db.models import Max, Q, QuerySet
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from neurogame.problems import Problem
 from tasks import flow, leases, signals
 from tasks.enums import AssignmentState, CloseReason, Verdict
+from tasks.in_line import telling
 from tasks.judgement import Judgement
-from tasks.judging import Evaluate, judge, run_once
+from tasks.judging import judge, run_once
 from tasks.models import Assignment, Attempt, CodeRun, Evaluation, Progress
 from tasks.runners import get_runner
-from tasks.sandbox.base import Cancelled, Job
-from tasks.sandbox.base import Evaluation as Outcome
+from tasks.sandbox.base import Cancelled
 
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.2
-LINE_POLL_S = 0.02
-LINE_POLL_MAX_S = 0.3
+BUSY_RETRY_S = 10
 LOST_RUN = timedelta(minutes=3)
 RETRY_AUTOMATIC = timedelta(minutes=5)
 
@@ -44,6 +43,14 @@ RETRY_AUTOMATIC = timedelta(minutes=5)
 _waiting = ThreadPoolExecutor(max_workers=64, thread_name_prefix="evaluation")
 _futures: dict[uuid.UUID, Future[None]] = {}
 _lock = threading.Lock()
+
+
+def require_room() -> None:
+    """Raise the 503 of a judge that has `JUDGE_QUEUE_MAX` evaluations before this one."""
+    with _lock:
+        here = len(_futures)
+    if max(here, get_runner().waiting()) >= settings.JUDGE_QUEUE_MAX:
+        raise Problem("judge_busy", retry_after=BUSY_RETRY_S)
 
 
 # --- Runs -------------------------------------------------------------------------------------
@@ -59,6 +66,7 @@ def start_run(
 ) -> CodeRun:
     """Start the visible tests, or one run on the candidate's own input."""
     flow.require_open(assignment, timezone.now())
+    require_room()
     flow.begin(assignment)
     run = CodeRun.objects.create(
         assignment=assignment, language=language, code=code, stdin=stdin, args=args
@@ -70,7 +78,7 @@ def start_run(
 def _evaluate_run(pk: uuid.UUID) -> None:
     run = CodeRun.objects.select_related("assignment__task").get(pk=pk)
     spec = run.assignment.task.spec()
-    evaluate = _telling(CodeRun.objects.filter(pk=pk))
+    evaluate = telling(CodeRun.objects.filter(pk=pk))
     program: Any = {"language": run.language, "source": run.code, "evaluate": evaluate}
     if run.stdin is None and run.args is None:
         judgement = judge(spec, tests="visible", **program)
@@ -99,24 +107,6 @@ def _lost_seconds(evaluation: Attempt | CodeRun) -> float:
     return max(0.0, (timezone.now() - since).total_seconds())
 
 
-def _telling(evaluation: QuerySet[Any]) -> Evaluate:
-    """What runs a sandbox job and marks its record as running when it leaves the line."""
-
-    def evaluate(job: Job, cancelled: Callable[[], bool] | None = None) -> Outcome:
-        future = get_runner().submit(job, cancelled=cancelled)
-        pause = LINE_POLL_S
-        while not (future.running() or future.done()):
-            wait_futures([future], timeout=pause)
-            pause = min(1.5 * pause, LINE_POLL_MAX_S)
-        try:
-            evaluation.filter(progress=Progress.QUEUED).update(progress=Progress.RUNNING)
-        except DatabaseError:  # a word for who waits, no reason to give the evaluation up
-            logger.exception("an evaluation could not be marked as running")
-        return future.result()
-
-    return evaluate
-
-
 def _store(evaluation: Evaluation, judgement: Judgement) -> None:
     """Put the outcome into the record's fields, unsaved."""
     evaluation.progress = Progress.DONE
@@ -142,6 +132,7 @@ def start_check(assignment: Assignment, *, language: str, code: str, submission_
         return known
     try:
         flow.require_open(assignment, timezone.now())
+        require_room()
         flow.begin(assignment)
         with transaction.atomic():
             attempt = _claim(assignment, language, code, submission_id)
@@ -212,7 +203,7 @@ def _evaluate_attempt(pk: uuid.UUID, token: str) -> None:
         attempt.assignment.task.spec(),
         language=attempt.language,
         source=attempt.code,
-        evaluate=_telling(Attempt.objects.filter(pk=pk)),
+        evaluate=telling(Attempt.objects.filter(pk=pk)),
     )
     record_attempt(pk, judgement, token=token)
 
@@ -353,12 +344,14 @@ def recover_attempt(attempt: Attempt, now: datetime | None = None) -> bool:
     """Evaluate an attempt again whose lease has expired; whether it was started here."""
     if attempt.progress == Progress.DONE or is_here(attempt.pk):
         return False
+    if not leases.wall_clock.is_steady():
+        return False
     now = now or timezone.now()
     lease = leases.claim(now)
     claimed = (
         Assignment.objects.filter(pk=attempt.assignment_id)
-        .filter(Q(state=AssignmentState.EVALUATING) | Q(state=AssignmentState.CLOSED))
-        .filter(lease_until__lte=now)
+        .filter(state__in=(AssignmentState.EVALUATING, AssignmentState.CLOSED))
+        .filter(leases.expired(now))
         .update(**lease)
     )
     if claimed:
@@ -380,17 +373,21 @@ def recover_run(run: CodeRun) -> None:
     if not settings.REDIS_URL:
         _start(run.pk, lambda: _evaluate_run(run.pk))
     elif timezone.now() - run.created_at > LOST_RUN:
-        detail = "the process that ran it died"
-        _store(run, Judgement(Verdict.IE, operator_detail=detail))
-        run.save()
+        give_up_run(run)
+
+
+def give_up_run(run: CodeRun) -> None:
+    """End a run that was lost as an internal error, which cost nothing."""
+    _store(run, Judgement(Verdict.IE, operator_detail="the process that ran it died"))
+    run.save()
 
 
 def recover(now: datetime | None = None) -> int:
     """Evaluate again what a crash left in evaluation; how many were started."""
     now = now or timezone.now()
-    lost = Attempt.objects.filter(
-        ~Q(progress=Progress.DONE), assignment__lease_until__lte=now
-    ).select_related("assignment")
+    lost = Attempt.objects.exclude(progress=Progress.DONE).filter(
+        assignment__in=Assignment.objects.filter(leases.expired(now))
+    )
     return sum(recover_attempt(attempt, now) for attempt in lost)
 
 

@@ -3,12 +3,14 @@
 What travels is JSON, never pickle: a `Job` there, without any expected output, an `Evaluation` or
 the reason for none back. Neither side trusts the other: a runner host calls `execute` and nothing
 else that a queue entry may name, and a result counts once `Evaluation.from_dict` has accepted it.
-All keys begin with `rq:`, so that an ACL user who reaches only these is enough:
-`ACL SETUSER judge on >PASSWORD ~rq:* &rq:* +@all -@dangerous +info +client`.
+All keys begin with `rq:`, so that an ACL user who reaches only these is enough; the README has it.
+The queue outlives neither Redis nor a runner host, and need not: the web process keeps each job until
+it has its answer, and puts it in line again, once.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import threading
@@ -19,15 +21,17 @@ from typing import Any
 from uuid import uuid4
 
 from redis import Redis, RedisError
-from rq import Queue, SimpleWorker, get_current_job
+from redis.exceptions import InvalidResponse
+from rq import Queue, get_current_job
 from rq.job import Job as RqJob
 from rq.serializers import JSONSerializer
 from rq.worker import Worker
 
-from tasks.runners import CancelledCheck, Runner
-from tasks.sandbox import get_sandbox, offered_languages
+from tasks.bounded_redis import bounded
+from tasks.judge_languages import announced, announced_sandbox
+from tasks.runners import CancelledCheck, QueueFull, Runner
+from tasks.sandbox import get_sandbox
 from tasks.sandbox.base import Cancelled, Evaluation, Job, SandboxError, SandboxUnavailable
-from tasks.sandbox.languages import LANGUAGES
 
 logger = logging.getLogger(__name__)
 
@@ -37,16 +41,18 @@ EXECUTE = "tasks.judge_queue.execute"
 JOB_TIMEOUT = 120
 QUEUE_TTL = 600
 RESULT_TTL = 60
+GONE = "gone"  # no status of RQ: the job has no entry
 POLL = 0.025
 RECHECK = 1.0
 PATIENCE = 10.0
 SIGN_EVERY = 0.5
 SIGN_TTL = 5
-WORKER_TTL = 30
-LANGUAGES_KEY = "rq:judge:languages"
-SANDBOX_KEY = "rq:judge:sandbox"
 LANGUAGES_KEPT = 30.0
-MAX_VERSION = 100
+# Bytes of an answer besides what the programs wrote, and of each run's besides its output; a
+# character of output may take six as JSON.
+ANSWER_BYTES = 256 * 1024
+RUN_BYTES = 4 * 1024
+JSON_FACTOR = 6
 
 
 class RqRunner(Runner):
@@ -57,8 +63,9 @@ class RqRunner(Runner):
     lost with its host is put in line once more; the rest is `SandboxUnavailable`, in bounded time.
     """
 
-    def __init__(self, url: str, *, patience: float = PATIENCE) -> None:
+    def __init__(self, url: str, *, patience: float = PATIENCE, line_max: int = 1000) -> None:
         self._patience = patience
+        self._line_max = line_max
         self._redis = connect(url)
         self._queue = Queue(
             QUEUE, connection=self._redis, serializer=JSONSerializer, job_class=JudgeJob
@@ -74,16 +81,10 @@ class RqRunner(Runner):
         future: Future[Evaluation] = Future()
         key = uuid4().hex
         try:
-            self._queue.enqueue_call(
-                EXECUTE,
-                args=(job.to_dict(),),
-                timeout=JOB_TIMEOUT,
-                ttl=QUEUE_TTL,
-                result_ttl=RESULT_TTL,
-                failure_ttl=RESULT_TTL,
-                job_id=key,
-                description=QUEUE,  # the default would print the program into the log
-            )
+            if self._queue.count >= self._line_max:
+                future.set_exception(QueueFull())
+                return future
+            self._enqueue(key, job)
         except RedisError as error:
             future.set_exception(_unreachable(error))
             return future
@@ -91,12 +92,31 @@ class RqRunner(Runner):
             if self._ended:
                 future.set_exception(Cancelled("this process is ending"))
                 return future
-            self._under_way[key] = _UnderWay(key, future, len(job.inputs), cancelled)
+            self._under_way[key] = _UnderWay(key, future, job, cancelled)
             if self._watcher is None:
                 self._watcher = threading.Thread(target=self._watch, name="judge", daemon=True)
                 self._watcher.start()
             self._changed.notify()
         return future
+
+    def _enqueue(self, key: str, job: Job) -> None:
+        self._queue.enqueue_call(
+            EXECUTE,
+            args=(job.to_dict(),),
+            timeout=JOB_TIMEOUT,
+            ttl=QUEUE_TTL,
+            result_ttl=RESULT_TTL,
+            failure_ttl=RESULT_TTL,
+            job_id=key,
+            description=QUEUE,  # the default would print the program into the log
+        )
+
+    def waiting(self) -> int:
+        """Jobs in line of all web processes; 0 without an answer, which `submit` will say."""
+        try:
+            return self._queue.count
+        except RedisError:
+            return 0
 
     def status(self) -> str:
         """The sandbox of the runner host that started last, or `unavailable` when none serves.
@@ -105,8 +125,7 @@ class RqRunner(Runner):
         """
         if not any(Worker.all(queue=self._queue)):
             return "unavailable"
-        said = self._redis.get(SANDBOX_KEY)
-        return "docker" if said == b"docker" else "bubblewrap"
+        return announced_sandbox(self._redis)
 
     def languages(self) -> dict[str, str] | None:
         """What the runner host that started last has said of itself."""
@@ -114,7 +133,7 @@ class RqRunner(Runner):
         if now - self._languages_asked >= LANGUAGES_KEPT:
             self._languages_asked = now
             try:
-                self._languages = _languages(self._redis.get(LANGUAGES_KEY))
+                self._languages = announced(self._redis)
             except RedisError as error:
                 logger.warning("the judge's queue cannot be reached: %s", error)
         return self._languages
@@ -156,7 +175,7 @@ class RqRunner(Runner):
                 pipe.hget(JudgeJob.key_for(one.key), "status")
             statuses = pipe.execute()
         for one, status in zip(under_way, statuses, strict=True):
-            self._advance(one, (status or b"gone").decode("ascii", "replace"))
+            self._advance(one, (status or GONE.encode()).decode("ascii", "replace"))
 
     def _advance(self, one: _UnderWay, status: str) -> None:
         if one.called_off():
@@ -167,6 +186,8 @@ class RqRunner(Runner):
             self._started(one)
         elif status == "queued":
             self._still_queued(one)
+        elif status == GONE and not one.resent:
+            self._forgotten(one)
         else:
             self._fail([one], SandboxError(f"the runner host gave the job up: {status}"))
 
@@ -209,6 +230,12 @@ class RqRunner(Runner):
         self._redis.hset(JudgeJob.key_for(one.key), "status", "queued")
         self._queue.push_job_id(one.key)
 
+    def _forgotten(self, one: _UnderWay) -> None:
+        """Put a job in line again that Redis knows nothing of any more: it was started anew."""
+        logger.warning("job %s was lost with its Redis and is put in line again", one.key)
+        one.resent, one.heard = True, time.monotonic()
+        self._enqueue(one.key, one.job)
+
     def _call_off(self, one: _UnderWay) -> None:
         self._redis.set(_key("cancel", one.key), 1, ex=JOB_TIMEOUT)
         if not one.started:
@@ -218,14 +245,15 @@ class RqRunner(Runner):
     def _result(self, one: _UnderWay) -> Evaluation:
         """The evaluation of a finished job. Raises `SandboxError` when it is none."""
         try:
-            entry = RqJob.fetch(one.key, self._redis, serializer=JSONSerializer)
-            answer: Any = entry.return_value()
+            answer = self._answer(one)
             self._forget(one.key)
             if set(answer) == {"unavailable", "reason"}:
                 error = SandboxUnavailable if answer["unavailable"] else SandboxError
                 raise error(f"on the runner host: {str(answer['reason'])[:2000]}")
             evaluation = Evaluation.from_dict(answer["evaluation"])
-        except (SandboxError, RedisError):
+        except (SandboxError, RedisError) as error:
+            if isinstance(error, InvalidResponse):
+                raise SandboxError(f"the runner host's answer is too large: {error}")
             raise
         except Exception as error:  # bytes of another host: anything may be wrong with them
             raise SandboxError(f"the runner host's answer is no evaluation: {error!r}"[:2000])
@@ -234,6 +262,14 @@ class RqRunner(Runner):
                 f"the runner host answered {len(evaluation.runs)} of {one.inputs} inputs"
             )
         return evaluation
+
+    def _answer(self, one: _UnderWay) -> Any:
+        """What a host wrote as the value of a job. Its size is looked at before it is parsed."""
+        rows: Any = self._redis.xrevrange(f"rq:results:{one.key}", count=1)
+        value = rows[0][1].get(b"return_value", b"bnVsbA==") if rows else b"bnVsbA=="  # null
+        if len(value) > 4 * one.answer_max / 3:
+            raise SandboxError(f"the runner host's answer is too large: {len(value)} bytes")
+        return json.loads(base64.b64decode(value, validate=True))
 
     def _finish(self, one: _UnderWay) -> None:
         try:
@@ -267,12 +303,15 @@ class _UnderWay:
         self,
         key: str,
         future: Future[Evaluation],
-        inputs: int,
+        job: Job,
         cancelled: CancelledCheck | None,
     ) -> None:
         self.key = key
         self.future = future
-        self.inputs = inputs
+        self.job = job
+        self.inputs = len(job.inputs)
+        output = JSON_FACTOR * 3 * 1024 * job.limits.output_kb  # stdout, stderr, a value
+        self.answer_max = ANSWER_BYTES + self.inputs * (RUN_BYTES + output)
         self.cancelled = cancelled
         self.started = False
         self.resent = False
@@ -330,31 +369,10 @@ def execute(data: dict[str, Any]) -> dict[str, Any]:
     return {"evaluation": evaluation.to_dict()}
 
 
-def serve(url: str) -> None:
-    """Serve the judge's queue in this process until SIGTERM or SIGINT, one job at a time.
-
-    In this process and thread rather than in a fork for each job: what the sandbox has prepared is
-    used again, and the thread that starts a sandbox outlives it. Raises RedisError when Redis
-    cannot be reached at the start.
-    """
-    connection = connect(url)
-    connection.set(SANDBOX_KEY, get_sandbox().name)
-    connection.set(LANGUAGES_KEY, json.dumps(dict(offered_languages())))
-    worker = SimpleWorker(
-        [QUEUE],
-        connection=connection,
-        serializer=JSONSerializer,
-        job_class=JudgeJob,
-        log_job_description=False,
-        default_result_ttl=RESULT_TTL,
-        worker_ttl=WORKER_TTL,
-    )
-    worker.work(logging_level="WARNING")
-
-
 def connect(url: str) -> Redis:
-    """A client of the judge's Redis that gives up after seconds, not minutes."""
-    return Redis.from_url(url, socket_connect_timeout=3, socket_timeout=5)
+    """A client of the judge's Redis that gives up after seconds, not minutes, and before a reply
+    that would fill the memory: whoever may write to the queue may write gigabytes."""
+    return bounded(url, socket_connect_timeout=3, socket_timeout=5)
 
 
 def _signs_of_life() -> CancelledCheck | None:
@@ -384,21 +402,6 @@ def _signs_of_life() -> CancelledCheck | None:
 
 def _key(what: str, job: str) -> str:
     return f"rq:judge:{what}:{job}"
-
-
-def _languages(data: Any) -> dict[str, str] | None:
-    """What a runner host wrote, as far as it can be true; None for anything else."""
-    try:
-        found = json.loads(data)
-    except (TypeError, ValueError, RecursionError):
-        return None
-    if not isinstance(found, dict):
-        return None
-    return {
-        name: version[:MAX_VERSION] if isinstance(version, str) else ""
-        for name, version in found.items()
-        if name in LANGUAGES
-    }
 
 
 def _unreachable(error: RedisError) -> SandboxUnavailable:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
 from typing import Any, Self
 
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -14,7 +13,25 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from tasks.enums import AssignmentState, CloseReason, Kind, Origin, ProgramRole, Verdict
+from tasks.proofs import AttemptRejudge, Rejudge, Verification
 from tasks.spec import VALIDATOR, Limits, TaskSpec, TestCase, TestGroup, Validator
+
+__all__ = [
+    "Assignment",
+    "AssignmentMove",
+    "Attempt",
+    "AttemptRejudge",
+    "CodeRun",
+    "CodingTask",
+    "Draft",
+    "Evaluation",
+    "Progress",
+    "Rejudge",
+    "TaskProgram",
+    "TaskTest",
+    "TaskTranslation",
+    "Verification",
+]
 
 
 class TaskQuerySet(models.QuerySet["CodingTask"]):
@@ -70,6 +87,12 @@ class CodingTask(models.Model):
         help_text=_("Only active tasks are given in interviews."),
     )
     checksum = models.CharField(max_length=64, blank=True, editable=False)
+    equivalent_mutants = models.JSONField(
+        _("equivalent mutants"),
+        default=list,
+        blank=True,
+        help_text=_("Mutants of the references that no test can tell from them."),
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
 
@@ -206,10 +229,6 @@ class TaskProgram(models.Model):
 class AssignmentQuerySet(models.QuerySet["Assignment"]):
     def open(self) -> Self:
         return self.exclude(state=AssignmentState.CLOSED)
-
-    def lease_expired(self, now: datetime | None = None) -> Self:
-        """Evaluations whose process died: to be evaluated again as the same attempt."""
-        return self.filter(state=AssignmentState.EVALUATING, lease_until__lte=now or timezone.now())
 
 
 class Assignment(models.Model):

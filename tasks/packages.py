@@ -64,6 +64,7 @@ _COPIED = (
     "origin",
     "credits",
     "checksum",
+    "equivalent_mutants",
 )
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 LOCALE = re.compile(r"[a-z]{2}(-[A-Z]{2})?")
@@ -100,6 +101,7 @@ class Package:
     origin: Origin = Origin.NEUROGAME
     credits: str = ""
     notes: tuple[str, ...] = ()
+    equivalent_mutants: tuple[str, ...] = ()
 
     @property
     def spec(self) -> TaskSpec:
@@ -217,6 +219,7 @@ def parse(folder: Path) -> Package:
         origin=origin,
         credits=manifest.text("credits", max_length=2000, default=""),
         checksum=digest(folder),
+        equivalent_mutants=_equivalent(manifest.table("mutation", default={})),
     )
     manifest.close()
     check_expected(folder, package.spec)
@@ -369,6 +372,15 @@ def _hints(manifest: Table, locales: Iterable[str], *, own: bool) -> tuple[dict[
     if len(tables) != HINTS and (own or tables):
         manifest.refuse_key("hints", _("there must be exactly %(count)d") % {"count": HINTS})
     return tuple(_translations(table, locales, max_length=2000) for table in tables)
+
+
+def _equivalent(table: Table) -> tuple[str, ...]:
+    """Names of mutants of the references that no test can tell from the reference itself."""
+    names = table.take("equivalent", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        table.refuse_key("equivalent", _("must be a list of names of mutants"))
+    table.close()
+    return tuple(names)
 
 
 def _limits(table: Table) -> Limits:

@@ -18,9 +18,16 @@ from typing import NamedTuple
 from django.conf import settings
 
 from tasks.sandbox import get_sandbox, offered_languages, sandbox_status
-from tasks.sandbox.base import Cancelled, Evaluation, Job, Sandbox, SandboxError
+from tasks.sandbox.base import Cancelled, Evaluation, Job, Sandbox, SandboxError, SandboxUnavailable
 
 type CancelledCheck = Callable[[], bool]
+
+
+class QueueFull(SandboxUnavailable):
+    """The line is as long as it may be, and the job was not taken."""
+
+    def __init__(self) -> None:
+        super().__init__("the judge's queue is full: see JUDGE_QUEUE_MAX")
 
 
 class Runner:
@@ -30,7 +37,7 @@ class Runner:
         """Put a job in line and return at once.
 
         The future is `running()` from the moment the job leaves the line. Its exception is
-        `SandboxUnavailable`, another `SandboxError`, or `Cancelled` soon after `cancelled()` is
+        `SandboxUnavailable` (`QueueFull` for a line that takes no more), another `SandboxError`, or `Cancelled` soon after `cancelled()` is
         true; `cancel()` takes a job out of the line.
         """
         raise NotImplementedError
@@ -41,6 +48,10 @@ class Runner:
             return self.submit(job, cancelled=cancelled).result()
         except CancelledError:
             raise Cancelled("the job was taken out of the line")
+
+    def waiting(self) -> int:
+        """How many jobs are in line, as far as can be told."""
+        return 0
 
     def status(self) -> str:
         """The sandbox that programs run in, or `unavailable`: one word for `/health`, at once."""
@@ -71,9 +82,10 @@ class ThreadRunner(Runner):
     ends, everything is called off, so that Ctrl-C does not wait for every job in line.
     """
 
-    def __init__(self, *, slots: int) -> None:
+    def __init__(self, *, slots: int, line_max: int = 1000) -> None:
         if slots < 1:
             raise ValueError(f"at least one slot is needed, not {slots}")
+        self._line_max = line_max
         self._line: SimpleQueue[_Work | None] = SimpleQueue()
         self._ending = threading.Event()
         self._closing = threading.Lock()
@@ -90,11 +102,16 @@ class ThreadRunner(Runner):
     def submit(self, job: Job, *, cancelled: CancelledCheck | None = None) -> Future[Evaluation]:
         future: Future[Evaluation] = Future()
         with self._closing:
-            if not self._ending.is_set():
+            if self._ending.is_set():
+                future.set_exception(Cancelled("this process is ending"))
+            elif self._line.qsize() >= self._line_max:
+                future.set_exception(QueueFull())
+            else:
                 self._line.put(_Work(future, job, cancelled))
-                return future
-        future.set_exception(Cancelled("this process is ending"))
         return future
+
+    def waiting(self) -> int:
+        return self._line.qsize()
 
     def shutdown(self, *, timeout: float = 5.0) -> None:
         with self._closing:
@@ -144,21 +161,21 @@ def _prepare(sandbox: Sandbox) -> None:
 
 def get_runner() -> Runner:
     """The runner that the settings choose; one for each process and choice."""
-    return _runner(settings.RUNNER_REDIS_URL, settings.JUDGE_SLOTS)
+    return _runner(settings.RUNNER_REDIS_URL, settings.JUDGE_SLOTS, settings.JUDGE_QUEUE_MAX)
 
 
 _choosing = threading.Lock()
 
 
-def _runner(redis_url: str, slots: int) -> Runner:
+def _runner(redis_url: str, slots: int, line_max: int) -> Runner:
     with _choosing:  # `cache` alone would start two sets of threads in a race
-        return _make_runner(redis_url, slots)
+        return _make_runner(redis_url, slots, line_max)
 
 
 @functools.cache
-def _make_runner(redis_url: str, slots: int) -> Runner:
+def _make_runner(redis_url: str, slots: int, line_max: int) -> Runner:
     if not redis_url:
-        return ThreadRunner(slots=slots)
+        return ThreadRunner(slots=slots, line_max=line_max)
     from tasks.judge_queue import RqRunner
 
-    return RqRunner(redis_url)
+    return RqRunner(redis_url, line_max=line_max)

@@ -27,7 +27,15 @@ from interviews.models import (
     User,
 )
 from leaderboard.models import PlayerHold, Standing
-from tasks.models import Assignment, AssignmentMove, Attempt, CodeRun, Draft
+from tasks.models import (
+    Assignment,
+    AssignmentMove,
+    Attempt,
+    CodeRun,
+    Draft,
+    Rejudge,
+    Verification,
+)
 from telemetry import keys
 from telemetry.models import (
     AntiCheatSignal,
@@ -206,6 +214,10 @@ ROWS: dict[str, Callable[[Team], Any]] = {
     "interviews.Team": lambda team: Team.objects.create(name=f"team-{next(_number)}"),
     "auth.Group": lambda team: Group.objects.create(name=f"group-{next(_number)}"),
     "tasks.CodingTask": lambda team: TaskFactory(),
+    "tasks.Verification": lambda team: Verification.objects.create(
+        task=TaskFactory(), fingerprint="0" * 64
+    ),
+    "tasks.Rejudge": lambda team: Rejudge.objects.create(reason="mended"),
     "tasks.Assignment": lambda team: assignment(team),
     "tasks.AssignmentMove": lambda team: AssignmentMove.objects.create(
         assignment=assignment(team), new="task_issued"

@@ -57,6 +57,8 @@ def native_files(task: CodingTask) -> dict[str, str]:
         else:
             files[f"submissions/{program.name}"] = program.source
     manifest["groups"] = task.groups
+    if task.equivalent_mutants:
+        manifest["mutation"] = {"equivalent": task.equivalent_mutants}
     hints = zip(*(text.hints for text in texts.values()), strict=True)
     manifest["hints"] = [dict(zip(texts, hint, strict=True)) for hint in hints]
     for language, source in task.starter.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
 
 from tasks.sandbox import rootfs
 from tasks.sandbox.languages import ROOTS
@@ -14,7 +13,7 @@ class Roots:
 
     def __init__(self, bases: tuple[str, ...]) -> None:
         self._bases = bases
-        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._locks = {name: threading.Lock() for name in ROOTS}
         self._found: dict[str, rootfs.RootFilesystem] = {}
 
     def get(self, name: str) -> rootfs.RootFilesystem:

@@ -37,7 +37,7 @@ def main() -> int:
                 folder, rounds=rounds, requests=20 if options.quick else 500
             ),
             "judging": lambda: judging.measure(
-                folder, rounds=rounds, checks=4 if options.quick else 200
+                folder, rounds=rounds, checks=2 if options.quick else 200
             ),
             "docker": lambda: judging_docker.measure(folder, rounds=rounds),
             "chat": lambda: stream.measure(folder, rounds=rounds, ticks=5 if options.quick else 50),

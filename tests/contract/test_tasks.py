@@ -360,9 +360,8 @@ def test_of_drafts_from_two_tabs_one_wins_and_the_other_is_shown_it(api, referen
 # --- Leases -------------------------------------------------------------------------------------
 
 
-def test_an_evaluation_in_line_keeps_its_lease(send, settings, monkeypatch):
+def test_an_evaluation_in_line_keeps_its_lease(send, settings):
     settings.JUDGE_WAIT_S = 0.05
-    monkeypatch.setattr(leases, "RENEW_S", 0.1)
     send("check", SLOW)
     claimed = Assignment.objects.get()
     Assignment.objects.update(lease_until=timezone.now() + timedelta(seconds=1))

@@ -8,7 +8,7 @@ import factory
 from django.utils import timezone
 
 from interviews.models import InterviewSession
-from tasks.models import CodingTask, TaskTest, TaskTranslation
+from tasks.models import CodingTask, TaskProgram, TaskTest, TaskTranslation
 
 
 class SessionFactory(factory.django.DjangoModelFactory):
@@ -60,3 +60,14 @@ class TaskFactory(factory.django.DjangoModelFactory):
 
 RIGHT = "a, b = map(int, input().split())\nprint(a + b)\n"
 WRONG = "a, b = map(int, input().split())\nprint(min(a + b, 10))\n"
+
+
+def provable_task() -> CodingTask:
+    """An inactive task with a right and a wrong program: a proof of five steps, which passes."""
+    row = TaskFactory(active=False)
+    for verdict, source in (("AC", RIGHT), ("WA", WRONG)):
+        TaskProgram.objects.create(
+            task=row, role="submission", name=f"{verdict}/one.py", language="python",
+            expected=verdict, source=source,
+        )  # fmt: skip
+    return row

@@ -52,12 +52,15 @@ def exported(tmp_path: Path, **options: object) -> Path:
         lambda path: parse(make_package(path / "double-it")),
         lambda path: parse(as_function(make_package(path / "double-it"))),
         lambda path: parse(grouped(make_package(path / "double-it"))),
+        lambda path: replace(
+            parse(make_package(path / "double-it")), equivalent_mutants=("python-00000000",)
+        ),
         lambda path: kattis.parse(make_legacy(path / "doubleit"), Defaults()),
         lambda path: kattis.parse(make_draft(path / "sumpair"), Defaults()),
         lambda path: kattis.parse(make_scoring(path / "doubleit", legacy=False), Defaults()),
         lambda path: parse_record(RECORD),
     ],
-    ids=["stdio", "function", "groups", "legacy", "draft", "scoring", "humaneval"],
+    ids=["stdio", "function", "groups", "mutation", "legacy", "draft", "scoring", "humaneval"],
 )
 def test_a_package_comes_back_as_it_went_in(tmp_path: Path, make) -> None:
     package = make(tmp_path / "in")

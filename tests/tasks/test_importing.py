@@ -39,7 +39,7 @@ def test_one_folder_of_several_formats(tmp_path: Path, capsys: pytest.CaptureFix
     call_command("load_tasks", tmp_path, track="data", difficulty=1.5, discrimination=0.7)
 
     captured = capsys.readouterr()
-    assert captured.out == "3 created, 0 changed, 0 unchanged, 0 rejected\n"
+    assert captured.out.splitlines()[0] == "3 created, 0 changed, 0 unchanged, 0 rejected"
     assert f"{tmp_path}/theirs/doubleit: problem.en.tex: not understood" in captured.err
     rows = CodingTask.objects.order_by("slug").values_list(
         "slug", "origin", "track", "difficulty", "discrimination"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 import zlib
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
@@ -25,6 +27,7 @@ from rq.serializers import JSONSerializer
 from tasks.enums import Verdict
 from tasks.judge_queue import RqRunner
 from tasks.judging import judge
+from tasks.runners import QueueFull
 from tasks.sandbox import installed_versions
 from tasks.sandbox.base import Cancelled, SandboxError, SandboxUnavailable
 from tasks.spec import Limits, TaskSpec, TestCase, Validator
@@ -36,6 +39,7 @@ class running_redis:
 
     def __init__(self, folder):
         self.folder = folder
+        self.port = None
 
     def __enter__(self):
         binary = shutil.which("redis-server")
@@ -44,14 +48,24 @@ class running_redis:
             if os.environ.get("CI") == "true":
                 pytest.fail(reason + "CI must test the judge's queue")
             pytest.skip(reason + "the judge's queue was not tested")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        if self.port is None:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                self.port = probe.getsockname()[1]
+        options = [
+            "--port",
+            str(self.port),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ]
         self.server = subprocess.Popen(
             [binary, *options, "--dir", str(self.folder)], stdout=subprocess.DEVNULL
         )
-        url = f"redis://127.0.0.1:{port}/0"
+        url = f"redis://127.0.0.1:{self.port}/0"
         eventually(lambda: answers(url), "Redis answers")
         return url, self.server
 
@@ -417,33 +431,99 @@ def worker_pids(redis):
     return [int(redis.hget(name, "pid")) for name in redis.smembers("rq:workers:judge")]
 
 
-def test_a_user_that_reaches_only_the_queues_keys_is_enough(redis_url, redis):
-    """A runner host must not be able to read sessions, caches or streams in the same Redis."""
-    redis.execute_command(
-        *[
-            "ACL",
-            "SETUSER",
-            "judge",
-            "on",
-            ">secret",
-            "~rq:*",
-            "&rq:*",
-            "+@all",
-            "-@dangerous",
-            "+info",
-            "+client",
-        ]
-    )
-    url = redis_url.replace("redis://", "redis://judge:secret@")
+def acl_of(text):
+    """The rules of the user `runner` in a text, without the password."""
+    (line,) = re.findall(r"\buser runner on >\S+ ([^\"\n`]+)", text, re.IGNORECASE)
+    return line.split()
+
+
+@pytest.mark.parametrize("source", ["README.md", "docker-compose.yml"])
+def test_a_user_that_reaches_only_the_queues_keys_is_enough(redis_url, redis, source):
+    """The one of the README and of docker-compose.yml: no session, cache or stream is its."""
+    rules = acl_of((ROOT / source).read_text("utf-8").replace("SETUSER runner", "user runner"))
+    redis.execute_command("ACL", "SETUSER", "runner", "on", ">secret", *rules)
+    url = redis_url.replace("redis://", "redis://runner:secret@")
     host = start_host(url, "--slots", "1")
     runner = RqRunner(url, patience=60)
     try:
         assert outputs(runner.evaluate(ECHO)) == ["cba\n", "zyx\n"]
-        with Redis.from_url(url) as judge_user, pytest.raises(NoPermissionError):
-            judge_user.get("neurogame:session")
+        assert (runner.waiting(), runner.status()) == (0, "bubblewrap")
+        with Redis.from_url(url) as judge_user:
+            for command in (
+                ("GET", "neurogame:session"),
+                ("KEYS", "*"),
+                ("SCAN", "0"),
+                ("ACL", "LIST"),
+            ):
+                with pytest.raises(NoPermissionError):
+                    judge_user.execute_command(*command)
     finally:
         runner.shutdown()
         assert "NOPERM" not in stop_host(host)
+
+
+def test_a_redis_that_is_started_anew_loses_no_job(tmp_path):
+    """Nothing of the queue survives: the web process has the jobs, the host comes back by itself."""
+    redis = running_redis(tmp_path)
+    with redis as (url, server):
+        host = start_host(url, "--slots", "1")
+        assert host.stdout.readline().startswith("Serving")
+        runner = RqRunner(url, patience=30)
+        try:
+            slow = program("import time; time.sleep(1); print('done')")
+            futures = [runner.submit(slow), runner.submit(ECHO), runner.submit(ECHO)]
+            eventually(futures[0].running, "the first is running")
+            server.kill()
+            server.wait()
+            with redis:
+                results = [outputs(future.result(timeout=90)) for future in futures]
+                assert results == [["done\n"], ["cba\n", "zyx\n"], ["cba\n", "zyx\n"]]
+                assert outputs(runner.evaluate(ECHO)) == ["cba\n", "zyx\n"]
+                stop_host(host)
+                assert host.returncode == 0
+        finally:
+            runner.shutdown()
+            host.kill()
+            host.wait()
+
+
+def test_the_line_is_bounded(redis_url):
+    runner = RqRunner(redis_url, patience=60, line_max=2)
+    waiting = [runner.submit(ECHO) for _ in range(2)]
+    assert runner.waiting() == 2
+    with pytest.raises(QueueFull):
+        runner.submit(ECHO).result(timeout=0)
+    runner.shutdown()
+    assert all(isinstance(one.exception(timeout=5), Cancelled) for one in waiting)
+
+
+def claimed_to_be(redis, entry, value, field="return_value"):
+    """Write a result as a hostile host would, whatever RQ would write."""
+    redis.xadd(f"rq:results:{entry.id}", {"type": 1, field: value})
+    redis.hset(entry.key, "status", "finished")
+
+
+def test_an_answer_beyond_what_the_job_can_have_written_is_not_parsed(unserved, redis):
+    future = unserved.submit(ECHO)
+    entry = Queue("judge", connection=redis, serializer=JSONSerializer).jobs[0]
+    claimed_to_be(redis, entry, b"W1tb" * 2_000_000)
+    with pytest.raises(SandboxError, match="too large: 8000000 bytes"):
+        future.result(timeout=30)
+
+
+def test_a_reply_that_would_fill_the_memory_is_not_read(unserved, redis):
+    """A hundred megabytes beside the answer: the client stops before it takes memory for them."""
+    future = unserved.submit(ECHO)
+    entry = Queue("judge", connection=redis, serializer=JSONSerializer).jobs[0]
+    tracemalloc.start()
+    claimed_to_be(redis, entry, b"A" * 100_000_000, field="more")
+    tracemalloc.reset_peak()
+    with pytest.raises(SandboxError, match="too large"):
+        future.result(timeout=30)
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+    next_one = unserved.submit(ECHO)  # the connection works on
+    assert not next_one.done()
 
 
 def pid_at_work(redis, entry):

@@ -150,6 +150,7 @@ def test_load_tasks_reports_what_it_did(package: Path, capsys: pytest.CaptureFix
 
     assert capsys.readouterr().out.splitlines() == [
         "1 created, 0 changed, 0 unchanged, 0 rejected",
+        "1 task waits for the proof of its tests, which a background job carries out.",
         "0 created, 0 changed, 1 unchanged, 0 rejected",
     ]
 

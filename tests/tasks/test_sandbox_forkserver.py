@@ -120,14 +120,19 @@ def test_a_changed_server_serves_no_more(change):
 
 SURVIVOR = """
 import os, signal, time
+main = os.getpid()
 def spy():
     for number in range(1, 65):
         try: signal.signal(number, signal.SIG_IGN)
         except (OSError, ValueError): pass
+    while os.path.exists(f"/proc/{main}"): pass
     while True:
         for pid in filter(str.isdigit, os.listdir("/proc")):
-            for name in os.listdir(f"/proc/{pid}/fd") if os.access(f"/proc/{pid}/fd", 4) else ():
-                try: seen = os.read(os.open(f"/proc/{pid}/fd/{name}", os.O_RDONLY | os.O_NONBLOCK), 99)
+            try: names = os.listdir(f"/proc/{pid}/fd")
+            except OSError: continue
+            for name in names:
+                path = f"/proc/{pid}/fd/{name}"
+                try: seen = os.read(os.open(path, os.O_RDONLY | os.O_NONBLOCK), 99)
                 except OSError: continue
                 with open("/tmp/seen", "ab") as file: file.write(seen)
 def solve(x):

@@ -8,10 +8,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from tqdm import tqdm
 
 from tasks.formats.importing import find
 from tasks.packages import Defaults, PackageError, Stored, load
+from tasks.publishing import settle_all
 
 
 class Command(BaseCommand):
@@ -52,6 +54,7 @@ class Command(BaseCommand):
             self.stderr.write(self.style.WARNING(f"{path}: {note}"))
         for rejected in outcome.rejected:
             self.stderr.write(self.style.ERROR(str(rejected)))
+        waiting = settle_all()
         summary = _(
             "%(created)d created, %(changed)d changed, %(unchanged)d unchanged, %(bad)d rejected"
         ) % {
@@ -64,3 +67,10 @@ class Command(BaseCommand):
             raise CommandError(summary)
         if not quiet:
             self.stdout.write(self.style.SUCCESS(summary))
+            if waiting:
+                text = ngettext(
+                    "%d task waits for the proof of its tests, which a background job carries out.",
+                    "%d tasks wait for the proof of their tests, which background jobs carry out.",
+                    waiting,
+                )
+                self.stdout.write(text % waiting)

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 from redis import RedisError
 
-from tasks.judge_queue import serve
+from tasks.judge_host import serve
 from tasks.sandbox import get_sandbox
 from tasks.sandbox.base import SandboxError
 

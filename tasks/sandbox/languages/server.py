@@ -83,7 +83,7 @@ def main() -> NoReturn:
     gc.freeze()
     control.send(b"ready")
     code = _prepare(control)
-    kept = _files()
+    kept, attributes = _files(), _attributes()
     while True:
         child = os.fork()
         if child == 0:
@@ -93,7 +93,7 @@ def main() -> NoReturn:
             resident_kb = 0
         try:
             control.send(b"%d %d %d" % (status, cpu_s * 1e6, resident_kb))
-            if not _sweep(kept) or _changeable() != own:
+            if not _sweep(kept) or _attributes() != attributes or _changeable() != own:
                 break
             control.send(b"clean")
         except BrokenPipeError:
@@ -161,7 +161,8 @@ def _warm_up() -> None:
 def _put(path: str, source: int) -> None:
     target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     while chunk := os.read(source, 1 << 16):
-        os.write(target, chunk)
+        while chunk:
+            chunk = chunk[os.write(target, chunk) :]
     os.close(source)
     os.close(target)
 
@@ -259,8 +260,6 @@ def _sweep(kept: dict[str, tuple[int, ...]]) -> bool:
     try:
         for place in _PLACES:
             os.chmod(place, 0o700)
-            if os.listxattr(place):
-                return False
             pending = [place]
             while pending:
                 directory = pending[-1]
@@ -286,6 +285,14 @@ def _sweep(kept: dict[str, tuple[int, ...]]) -> bool:
         return _files() == kept
     except OSError:
         return False
+
+
+def _attributes() -> list[list[str]]:
+    """The extended attributes of the places, which some kernels give them from the start."""
+    try:
+        return [os.listxattr(place) for place in _PLACES]
+    except OSError:  # there are none in this kernel
+        return []
 
 
 def _changeable() -> tuple[object, ...]:

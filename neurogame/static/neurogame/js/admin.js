@@ -1,4 +1,5 @@
-// What the admin adds to its pages: copy buttons. No inline script is needed for them.
+// What the admin adds to its pages: copy buttons, and bars that show how far a job is. No inline
+// script is needed for them.
 
 async function copy(text) {
   try {
@@ -32,3 +33,37 @@ document.addEventListener("click", async (event) => {
     field?.select();
   }
 });
+
+// A bar asks its address how far the job is, until it is finished.
+const ASK_EVERY_MS = 1000;
+const ASK_AGAIN_MS = 5000;
+
+async function follow(place) {
+  let wait = ASK_EVERY_MS;
+  try {
+    const answer = await fetch(place.dataset.progress, { headers: { Accept: "application/json" } });
+    if (answer.status === 403 || answer.status === 404 || answer.redirected) return;
+    const { done, total, finished, text } = await answer.json();
+    const bar = place.querySelector("progress");
+    bar.max = Math.max(total, 1);
+    bar.value = done;
+    const words = place.querySelector("[role=status]");
+    if (words.textContent !== text) words.textContent = text;
+    if (finished) {
+      bar.hidden = true;
+      place.dataset.finished = "";
+      return;
+    }
+  } catch {
+    wait = ASK_AGAIN_MS;
+  }
+  setTimeout(follow, wait, place);
+}
+
+function followAll() {
+  document.querySelectorAll("[data-progress]:not([data-finished])").forEach(follow);
+}
+
+// The script stands in the head of the page.
+if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", followAll);
+else followAll();

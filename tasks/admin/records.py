@@ -1,151 +1,28 @@
-"""The task bank, and the records of what was given, tried and judged."""
+"""The records of what was given, tried and judged."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, Q
+from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
-from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import StackedInline, TabularInline
 from unfold.decorators import display
 
-from neurogame import dashboard
-from neurogame.dashboard import Card, Section
-from neurogame.desk import BigRecordAdmin, DaysFilter, DeskAdmin, block, labelled, link_to, pretty
+from neurogame.desk import EMPTY, BigRecordAdmin, DaysFilter, block, labelled, link_to, pretty
 from neurogame.exports import ExportAdmin
-from tasks.enums import Verdict
-from tasks.models import (
-    Assignment,
-    AssignmentMove,
-    Attempt,
-    CodeRun,
-    CodingTask,
-    Draft,
-    TaskTest,
-    TaskTranslation,
-)
+from tasks import stuck
+from tasks.admin.rejudging import RejudgesAttempts, before_and_after
+from tasks.models import Assignment, AssignmentMove, Attempt, CodeRun, Draft
+from tasks.proofs import Outcome
 from tasks.resources import AttemptResource
-from tasks.sandbox import sandbox_refusal, sandbox_status
 
 VERDICT_TONES = {"AC": "good", "IE": "bad", "WA": "warn", "RTE": "warn"}
 STATE_TONES = {"closed": "", "evaluating": "info", "feedback_ready": "good"}
-
-
-# --- The bank -----------------------------------------------------------------------------------
-
-
-class SeenWithTask:
-    """Whoever may see a task may see what belongs to it."""
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("tasks.view_codingtask")
-
-
-class TranslationInline(SeenWithTask, StackedInline):
-    model = TaskTranslation
-    extra = 0
-    tab = True
-    fields = ("locale", "title", "statement", "hints")
-
-
-class TestInline(SeenWithTask, TabularInline):
-    """Tests come with the package; a changed test would make earlier verdicts untrue."""
-
-    model = TaskTest
-    extra = 0
-    tab = True
-    fields = readonly_fields = ("name", "visible", "given", "wanted")
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    @display(description=_("input"))
-    def given(self, row: TaskTest) -> SafeString | str:
-        return block(row.stdin) if row.args is None else pretty(row.args)
-
-    @display(description=_("expected"))
-    def wanted(self, row: TaskTest) -> SafeString | str:
-        return block(row.expected) if isinstance(row.expected, str) else pretty(row.expected)
-
-
-@admin.register(CodingTask)
-class CodingTaskAdmin(DeskAdmin):
-    list_display = ("slug", "track", "kind", "difficulty", "discrimination", "given", "active")
-    list_filter = ("track", "kind", "active")
-    search_fields = ("slug", "translations__title")
-    search_help_text = _("Part of the slug or of the title.")
-    empty_text = _("The bank is empty. `manage.py load_tasks` loads it.")
-    inlines = (TranslationInline, TestInline)
-    fieldsets = (
-        (
-            None,
-            {
-                "description": _(
-                    "Tasks come from packages in tasks/bank. What is changed here stays until the "
-                    "package itself changes; `active` is never touched by loading."
-                ),
-                "fields": ("slug", "track", "kind", "entry", "active"),
-            },
-        ),
-        (
-            _("Measuring"),
-            {
-                "description": _(
-                    "How the interview chooses: the task that tells most about the ability that "
-                    "the candidate has shown so far. Change these only with data."
-                ),
-                "fields": ("difficulty", "discrimination"),
-            },
-        ),
-        (_("Limits"), {"fields": ("time_limit_s", "cpu_s", "memory_mb", "output_kb")}),
-        (
-            _("Package"),
-            {
-                "fields": (
-                    "languages", "shown_starter", "checker", "checker_options", "created_at",
-                    "updated_at",
-                ),
-                "classes": ["collapse"],
-            },
-        ),
-    )  # fmt: skip
-    readonly_fields = (
-        "slug", "track", "kind", "entry", "languages", "shown_starter", "checker",
-        "checker_options", "created_at", "updated_at",
-    )  # fmt: skip
-
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).annotate(times_given=Count("assignments"))
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    @display(description=_("given"), ordering="times_given")
-    def given(self, row: Any) -> int:
-        return row.times_given
-
-    @display(description=_("starter code"))
-    def shown_starter(self, row: CodingTask) -> SafeString | str:
-        return block("\n\n".join(f"# {name}\n{code}" for name, code in row.starter.items()))
-
-
-# --- Records ------------------------------------------------------------------------------------
 
 
 @admin.register(Assignment)
@@ -203,11 +80,24 @@ class AssignmentMoveAdmin(BigRecordAdmin):
     fields = ("assignment", "old", "new", "note", "at")
 
 
+class LateFilter(admin.SimpleListFilter):
+    """Evaluations that nobody has finished for too long."""
+
+    title = _("stuck")
+    parameter_name = "late"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("1", _("without a verdict for minutes"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return stuck.late(queryset) if self.value() == "1" else queryset
+
+
 class EvaluationAdmin(BigRecordAdmin):
     """What attempts and runs have in common."""
 
     seen_by = "assignment__session__team__members"
-    list_filter = ("verdict", "language", "progress", ("created_at", DaysFilter))
+    list_filter = (LateFilter, "verdict", "language", "progress", ("created_at", DaysFilter))
     list_select_related = ("assignment__task", "assignment__session__candidate")
     search_fields = ("assignment__task__slug", "assignment__session__candidate__nickname_key")
     search_help_text = _("A task's slug, or a candidate's nickname.")
@@ -254,8 +144,9 @@ class EvaluationAdmin(BigRecordAdmin):
 
 
 @admin.register(Attempt)
-class AttemptAdmin(ExportAdmin, EvaluationAdmin):
+class AttemptAdmin(RejudgesAttempts, ExportAdmin, EvaluationAdmin):
     resource_classes = [AttemptResource]
+    actions = ("rejudge",)
     list_display = (
         "task", "candidate", "number", "shown_verdict", "shown_passed", "score", "language",
         "created_at",
@@ -274,8 +165,26 @@ class AttemptAdmin(ExportAdmin, EvaluationAdmin):
         ),
         (_("Code"), {"fields": ("shown_code",)}),
         EvaluationAdmin.outcome,
-        (_("Record"), {"fields": ("submission_id", "created_at", "judged_at", "shown_error")}),
-    )
+        (
+            _("Record"),
+            {
+                "fields": (
+                    "submission_id", "created_at", "judged_at", "judged_again", "shown_error",
+                )
+            },
+        ),
+    )  # fmt: skip
+    readonly_fields = (*EvaluationAdmin.readonly_fields, "judged_again")
+
+    @display(description=_("judged again"))
+    def judged_again(self, row: Attempt) -> SafeString | str:
+        rows = row.rejudged.exclude(outcome=Outcome.WAITING).select_related("rejudge__who")
+        lines = (
+            (date_format(one.at, "SHORT_DATETIME_FORMAT"), one.rejudge.who or "", one.rejudge.reason,
+             before_and_after(one) or one.get_outcome_display())
+            for one in rows
+        )  # fmt: skip
+        return format_html_join("", "<p>{} {}: {}: {}</p>", lines) or EMPTY
 
 
 @admin.register(CodeRun)
@@ -319,48 +228,3 @@ class DraftAdmin(BigRecordAdmin):
     @display(description=_("code"))
     def shown_code(self, row: Draft) -> SafeString | str:
         return block(row.code)
-
-
-# --- The first page -----------------------------------------------------------------------------
-
-
-def _judging(request: HttpRequest) -> list[Section]:
-    """For operators: what the judge could not do, and whether it can work at all."""
-    if not request.user.is_superuser:
-        return []
-    day = timezone.now() - timedelta(days=1)
-    counts = Attempt.objects.filter(created_at__gte=day).aggregate(
-        all=Count("pk"), failed=Count("pk", filter=Q(verdict=Verdict.IE))
-    )
-    sandbox = sandbox_status()
-    working = sandbox != "unavailable"
-    return [
-        Section(
-            title=_now("Operation"),
-            order=90,
-            cards=[
-                Card(
-                    _now("Sandbox"),
-                    sandbox,
-                    _now("Programs run.") if working else _why_not(sandbox_refusal()),
-                    tone="good" if working else "bad",
-                ),
-                Card(
-                    _now("Internal errors, last 24 hours"),
-                    counts["failed"],
-                    _now("Of %(all)s attempts. Each cost a candidate a wait.")
-                    % {"all": counts["all"]},
-                    reverse("admin:tasks_attempt_changelist") + "?verdict__exact=IE",
-                    "bad" if counts["failed"] else "good",
-                ),
-            ],
-        )
-    ]
-
-
-def _why_not(refusal: str) -> str:
-    hint = _now("No program runs: `manage.py sandbox_doctor` says what is missing.")
-    return f"{hint} {refusal}".strip()
-
-
-dashboard.register("judging", _judging)
