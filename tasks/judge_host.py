@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from typing import Any
 
-from redis import RedisError
+from redis import Redis, RedisError
 from rq import SimpleWorker, worker_registration
 from rq.serializers import JSONSerializer
 
-from tasks.judge_languages import announce
-from tasks.judge_queue import QUEUE, RESULT_TTL, JudgeJob, connect
+from tasks.judge_queue import (
+    LANGUAGES_KEY,
+    QUEUE,
+    RESULT_TTL,
+    SANDBOX_KEY,
+    JudgeJob,
+    connect,
+)
+from tasks.sandbox import get_sandbox, offered_languages
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +36,7 @@ def serve(url: str) -> None:
     cannot be reached at the start.
     """
     connection = connect(url)
-    announce(connection)
+    _introduce(connection)
     stopping = threading.Event()
     while not stopping.is_set():
         worker = HostWorker(
@@ -62,4 +70,10 @@ class HostWorker(SimpleWorker):
         if pipeline is None and not self.connection.hexists(self.key, "birth"):
             self.connection.hset(self.key, mapping=self.serialize())
             worker_registration.register(self)
-            announce(self.connection)
+            _introduce(self.connection)
+
+
+def _introduce(connection: Redis) -> None:
+    """Say what programs run in here, and which languages there are."""
+    connection.set(SANDBOX_KEY, get_sandbox().name)
+    connection.set(LANGUAGES_KEY, json.dumps(dict(offered_languages())))

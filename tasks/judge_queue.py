@@ -28,10 +28,10 @@ from rq.serializers import JSONSerializer
 from rq.worker import Worker
 
 from tasks.bounded_redis import bounded
-from tasks.judge_languages import announced, announced_sandbox
 from tasks.runners import CancelledCheck, QueueFull, Runner
 from tasks.sandbox import get_sandbox
 from tasks.sandbox.base import Cancelled, Evaluation, Job, SandboxError, SandboxUnavailable
+from tasks.sandbox.languages import LANGUAGES
 
 logger = logging.getLogger(__name__)
 
@@ -47,12 +47,15 @@ RECHECK = 1.0
 PATIENCE = 10.0
 SIGN_EVERY = 0.5
 SIGN_TTL = 5
-LANGUAGES_KEPT = 30.0
 # Bytes of an answer besides what the programs wrote, and of each run's besides its output; a
 # character of output may take six as JSON.
 ANSWER_BYTES = 256 * 1024
 RUN_BYTES = 4 * 1024
 JSON_FACTOR = 6
+LANGUAGES_KEY = "rq:judge:languages"
+SANDBOX_KEY = "rq:judge:sandbox"
+LANGUAGES_KEPT = 30.0
+MAX_VERSION = 100
 
 
 class RqRunner(Runner):
@@ -125,7 +128,8 @@ class RqRunner(Runner):
         """
         if not any(Worker.all(queue=self._queue)):
             return "unavailable"
-        return announced_sandbox(self._redis)
+        said = self._redis.get(SANDBOX_KEY)
+        return "docker" if said == b"docker" else "bubblewrap"
 
     def languages(self) -> dict[str, str] | None:
         """What the runner host that started last has said of itself."""
@@ -133,7 +137,7 @@ class RqRunner(Runner):
         if now - self._languages_asked >= LANGUAGES_KEPT:
             self._languages_asked = now
             try:
-                self._languages = announced(self._redis)
+                self._languages = _languages(self._redis.get(LANGUAGES_KEY))
             except RedisError as error:
                 logger.warning("the judge's queue cannot be reached: %s", error)
         return self._languages
@@ -402,6 +406,21 @@ def _signs_of_life() -> CancelledCheck | None:
 
 def _key(what: str, job: str) -> str:
     return f"rq:judge:{what}:{job}"
+
+
+def _languages(data: Any) -> dict[str, str] | None:
+    """What a runner host wrote, as far as it can be true; None for anything else."""
+    try:
+        found = json.loads(data)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict):
+        return None
+    return {
+        name: version[:MAX_VERSION] if isinstance(version, str) else ""
+        for name, version in found.items()
+        if name in LANGUAGES
+    }
 
 
 def _unreachable(error: RedisError) -> SandboxUnavailable:

@@ -1,15 +1,12 @@
 """Which tasks may be given to candidates: those whose present content is proven.
 
-A proof belongs to a content, known by its `fingerprint`: whatever changes a verdict. Changing it
+A proof belongs to a content, known by its `Subject.fingerprint`: whatever changes a verdict. Changing it
 takes a task out of interviews until a proof of the new content passes.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +17,9 @@ from django.utils.translation import gettext as _
 from tasks import slices
 from tasks.enums import ProgramRole, Verdict
 from tasks.models import CodingTask
-from tasks.packages import BANK, PackageError, discover, parse
 from tasks.proofs import ProofState, Verification
 from tasks.verification import Program, Subject, entry, report, steps
-from tasks.verification.shipped import shipped
+from tasks.verification.shipped import PROOFS, shipped
 
 logger = logging.getLogger(__name__)
 
@@ -40,19 +36,9 @@ def subject_of(task: CodingTask) -> Subject:
     return Subject(task.spec(), programs, frozenset(task.equivalent_mutants))
 
 
-def fingerprint(subject: Subject) -> str:
-    """SHA-256 over everything that may change a verdict, in hex."""
-    content = asdict(subject.spec) | {
-        "programs": [asdict(one) for one in sorted(subject.programs, key=lambda one: one.name)],
-        "equivalent": sorted(subject.equivalent),
-    }
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
 def proof_of(task: CodingTask) -> Verification | None:
     """The proof of the task's present content that passed, if there is one."""
-    content = fingerprint(subject_of(task))
+    content = subject_of(task).fingerprint
     return task.verifications.filter(fingerprint=content, state=ProofState.PASSED).first()
 
 
@@ -67,7 +53,7 @@ def request(task: CodingTask, *, publish: bool, who: Any = None) -> Verification
 
     task = CodingTask.objects.select_for_update().get(pk=task.pk)
     subject = subject_of(task)
-    content = fingerprint(subject)
+    content = subject.fingerprint
     pending = task.verifications.filter(state__in=ProofState.pending()).first()
     if pending is not None and pending.fingerprint == content:
         Verification.objects.filter(pk=pending.pk).update(publish=publish)
@@ -105,22 +91,19 @@ def settle(task: CodingTask, *, who: Any = None) -> Verification | None:
     return request(task, publish=True, who=who)
 
 
-def settle_all(bank: Path = BANK) -> int:
+def settle_all(proofs: Path = PROOFS) -> int:
     """`settle` for all tasks, after packages were loaded; how many wait for a proof from now on.
 
     What comes with the bank was proven by those who made it, and is taken over.
     """
-    known = shipped(bank / "verified.json")
-    folders = {folder.name: folder for folder in discover([bank])} if known else {}
+    known = shipped(proofs)
     waiting = 0
     for task in CodingTask.objects.prefetch_related("tests"):
         if not (task.active or _is_wanted(task)) or proof_of(task) is not None:
             continue
-        folder = folders.get(task.slug)
-        if folder is not None and _adopt(task, folder, known.get(task.slug, {})):
-            CodingTask.objects.filter(pk=task.pk).update(active=True)
-        else:
-            CodingTask.objects.filter(pk=task.pk).update(active=False)
+        active = _adopt(task, known.get(task.slug, {}))
+        CodingTask.objects.filter(pk=task.pk).update(active=active)
+        if not active:
             request(task, publish=True)
             waiting += 1
     return waiting
@@ -129,18 +112,13 @@ def settle_all(bank: Path = BANK) -> int:
 def _is_wanted(task: CodingTask) -> bool:
     """Whether it would be active, had its last proof passed, and is another task since then."""
     last = task.verifications.first()
-    return bool(last and last.publish and last.fingerprint != fingerprint(subject_of(task)))
+    return bool(last and last.publish and last.fingerprint != subject_of(task).fingerprint)
 
 
-def _adopt(task: CodingTask, folder: Path, proof: dict[str, Any]) -> bool:
-    """Take over the proof that came with a package, when the task is still what the package says."""
-    if not task.checksum or task.checksum != proof.get("checksum"):
-        return False
-    content = fingerprint(subject_of(task))
-    try:
-        if fingerprint(Subject.of(parse(folder))) != content:
-            return False
-    except PackageError:
+def _adopt(task: CodingTask, proof: dict[str, Any]) -> bool:
+    """Take over the proof that came with the bank, when it is one of what the task is now."""
+    content = subject_of(task).fingerprint
+    if proof.get("content") != content:
         return False
     now = timezone.now()
     Verification.objects.create(
@@ -168,7 +146,7 @@ def carry_on(pk: int, *, seconds: float = slices.SLICE_S) -> bool:
             return False
         row = Verification.objects.select_related("task").get(pk=pk)
         subject = subject_of(row.task)
-        if fingerprint(subject) != row.fingerprint:
+        if subject.fingerprint != row.fingerprint:
             give_up(row, _("The task was changed before the proof was complete."))
             return False
         started = {} if row.started_at else {"started_at": timezone.now()}
@@ -212,5 +190,5 @@ def _finish(row: Verification, subject: Subject, mine: slices.Held) -> None:
             finished_at=timezone.now(),
         )
         row.refresh_from_db(fields=["publish"])
-        if passed and row.publish and fingerprint(subject_of(task)) == row.fingerprint:
+        if passed and row.publish and subject_of(task).fingerprint == row.fingerprint:
             CodingTask.objects.filter(pk=task.pk).update(active=True)

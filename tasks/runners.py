@@ -18,7 +18,14 @@ from typing import NamedTuple
 from django.conf import settings
 
 from tasks.sandbox import get_sandbox, offered_languages, sandbox_status
-from tasks.sandbox.base import Cancelled, Evaluation, Job, Sandbox, SandboxError, SandboxUnavailable
+from tasks.sandbox.base import (
+    Cancelled,
+    Evaluation,
+    Job,
+    Sandbox,
+    SandboxError,
+    SandboxUnavailable,
+)
 
 type CancelledCheck = Callable[[], bool]
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from typing import Any
 
 from tasks.enums import Verdict
 from tasks.packages import Package
@@ -41,6 +44,18 @@ class Subject:
         return cls(package.spec, programs, frozenset(package.equivalent_mutants))
 
     @property
+    def fingerprint(self) -> str:
+        """SHA-256 over everything that may change a verdict, in hex: tests, checker, limits,
+        programs. Titles, hints and what candidates may write in are no part of it."""
+        content = {
+            "spec": _content(self.spec),
+            "programs": [_content(one) for one in sorted(self.programs, key=lambda one: one.name)],
+            "equivalent": sorted(self.equivalent),
+        }
+        text = json.dumps(content, sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+    @property
     def hidden(self) -> tuple[TestCase, ...]:
         return tuple(test for test in self.spec.tests if not test.visible)
 
@@ -53,3 +68,16 @@ class Subject:
         for one in right:
             found.setdefault(one.language, one)
         return found
+
+
+def _content(value: Any) -> Any:
+    """A record as JSON without what has its default: a field that is added later changes nothing."""
+    if is_dataclass(value):
+        return {
+            field.name: _content(getattr(value, field.name))
+            for field in fields(value)
+            if field.default is MISSING or getattr(value, field.name) != field.default
+        }
+    if isinstance(value, tuple):
+        return [_content(one) for one in value]
+    return value

@@ -78,7 +78,7 @@ def test_a_task_with_a_surprise_does_not(task):
     ],
 )
 def test_another_content_needs_another_proof(task, change):
-    content = publishing.fingerprint(publishing.subject_of(task))
+    content = publishing.subject_of(task).fingerprint
     Verification.objects.create(task=task, fingerprint=content, state="passed")
     assert publishing.settle(task) is None
     change(task)
@@ -86,10 +86,10 @@ def test_another_content_needs_another_proof(task, change):
 
 
 def test_a_title_needs_none(task):
-    content = publishing.fingerprint(publishing.subject_of(task))
+    content = publishing.subject_of(task).fingerprint
     task.translations.update(title="Another")
     CodingTask.objects.update(difficulty=1.0)
-    assert publishing.fingerprint(publishing.subject_of(CodingTask.objects.get())) == content
+    assert publishing.subject_of(CodingTask.objects.get()).fingerprint == content
 
 
 def test_a_proof_of_an_earlier_content_is_given_up(task):
@@ -210,31 +210,29 @@ def test_a_judge_that_fails_is_asked_again_and_then_given_up(task, settings):
     assert not reloaded(task).active
 
 
-def test_loading_takes_over_what_was_proven_with_the_bank(tmp_path):
-    bank = tmp_path / "bank"
-    package = make_package(bank / "double-it")
-    store(parse(package))
-    proof = {"checksum": parse(package).checksum, "programs": 2, "mutants": 4, "killed": 4}
-    (bank / "verified.json").write_text(json.dumps({"format": 1, "tasks": {"double-it": proof}}))
+@pytest.fixture
+def proofs(task, tmp_path):
+    """A file that says that the task was proven by those who made it."""
+    content = publishing.subject_of(task).fingerprint
+    proof = {"content": content, "programs": 2, "mutants": 4, "killed": 4}
+    path = tmp_path / "verified.json"
+    path.write_text(json.dumps({"format": 1, "tasks": {"double-it": proof}}))
+    return path
 
-    assert publishing.settle_all(bank) == 0
+
+def test_loading_takes_over_what_was_proven_with_the_bank(task, proofs):
+    assert publishing.settle_all(proofs) == 0
     row = Verification.objects.get()
     assert (row.state, row.shipped, row.share) == ("passed", True, 1.0)
-    assert CodingTask.objects.get().active
-    assert publishing.settle_all(bank) == 0
+    assert reloaded(task).active
+    assert publishing.settle_all(proofs) == 0
     assert Verification.objects.count() == 1
 
 
-def test_loading_does_not_take_it_over_for_what_an_operator_edited(tmp_path):
-    bank = tmp_path / "bank"
-    package = make_package(bank / "double-it")
-    store(parse(package))
-    proof = {"checksum": parse(package).checksum, "programs": 2, "mutants": 4, "killed": 4}
-    (bank / "verified.json").write_text(json.dumps({"format": 1, "tasks": {"double-it": proof}}))
+def test_loading_does_not_take_it_over_for_what_an_operator_edited(task, proofs):
     CodingTask.objects.update(memory_mb=64)
-
-    assert publishing.settle_all(bank) == 1
-    assert not CodingTask.objects.get().active
+    assert publishing.settle_all(proofs) == 1
+    assert not reloaded(task).active
 
 
 def test_loading_a_package_without_a_proof_asks_for_one(tmp_path, capsys):
@@ -259,6 +257,4 @@ def test_a_package_and_its_rows_have_one_fingerprint():
     for folder in folders:
         subject = Subject.of(parse(folder))
         task = CodingTask.objects.get(slug=folder.name)
-        assert publishing.fingerprint(publishing.subject_of(task)) == publishing.fingerprint(
-            subject
-        )
+        assert publishing.subject_of(task).fingerprint == subject.fingerprint

@@ -14,7 +14,7 @@ from tasks.mutation import PER_REFERENCE
 from tasks.packages import Package, PackageError, discover, parse
 from tasks.verification import Report, Subject, prove, report, steps
 from tasks.verification.limits import write_limit
-from tasks.verification.shipped import record_proofs
+from tasks.verification.shipped import record_proofs, stamp
 
 
 class Command(BaseCommand):
@@ -45,7 +45,8 @@ class Command(BaseCommand):
         either.add_argument(
             "--record",
             action="store_true",
-            help="with all mutants: write what passed into the bank's verified.json",
+            help="with all mutants: write what passed into the bank's verified.json; a task whose "
+            "content is proven there is not judged again, unless --slug names it",
         )
         parser.add_argument(
             "--jobs", type=int, default=settings.JUDGE_SLOTS, help="programs at one time"
@@ -57,6 +58,8 @@ class Command(BaseCommand):
         self.quiet, self.detailed = options["verbosity"] == 0, options["verbosity"] > 1
         self.figures = self.detailed or (not self.quiet and bool(mutants))
         packages, bad = self.parsed(folders)
+        if options["record"] and not options["slug"]:
+            packages = [package for package in packages if not stamp(package)]
         subjects = [(package, Subject.of(package)) for package in packages]
         total = sum(len(steps(subject, per_reference=mutants)) for _one, subject in subjects)
         programs = born = killed = 0
