@@ -226,7 +226,7 @@ def test_the_reaction_fits_every_verdict_in_both_languages(interview):
 
 
 def test_the_reaction_to_an_internal_error_apologises(interview, settings):
-    settings.SANDBOX = "docker"
+    settings.SANDBOX = "nowhere"
     answer, context = interview(RIGHT)
     assert answer["verdict"] == "IE"
     assert "no attempt and no time" in script.reply(context)

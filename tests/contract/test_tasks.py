@@ -82,7 +82,7 @@ def moves():
 @pytest.fixture
 def broken_sandbox(settings):
     """A choice that this version does not have: every evaluation is an internal error."""
-    settings.SANDBOX = "docker"
+    settings.SANDBOX = "nowhere"
 
 
 # --- Moves and races ----------------------------------------------------------------------------
@@ -283,7 +283,7 @@ def test_an_internal_error_gives_its_time_back(send, broken_sandbox, path):
     took = timezone.now() - before.issued_at
     body = next(answer.json() for answer in found if answer.status_code == 200)
     assert (body["verdict"], body.get("attempt", 0)) == ("IE", 0)
-    assert "docker" not in json.dumps(body)
+    assert "nowhere" not in json.dumps(body)
     after = Assignment.objects.get()
     assert (after.attempts_used, after.state) == (0, "awaiting_solution")
     assert timedelta(0) < after.deadline - before.deadline < took
@@ -292,7 +292,7 @@ def test_an_internal_error_gives_its_time_back(send, broken_sandbox, path):
 
 def test_an_internal_error_goes_back_to_where_it_was_claimed(send, settings):
     assert send("check", WRONG).json()["state"] == "feedback_ready"
-    settings.SANDBOX = "docker"
+    settings.SANDBOX = "nowhere"
     assert send("check", RIGHT).json()["state"] == "feedback_ready"
     settings.SANDBOX = "auto"
     assert send("check", RIGHT).json()["attempt"] == 2
@@ -311,12 +311,12 @@ def ended(api, reference):
 
 
 def test_a_last_draft_is_checked_when_the_sandbox_works_again(ended, settings):
-    settings.SANDBOX = "docker"
+    settings.SANDBOX = "nowhere"
     assert flow.sweep()["drafts"] == 1
     assert evaluation.drain(20)
     attempt = Attempt.objects.get()
     assert (attempt.progress, attempt.number) == (Progress.QUEUED, None)
-    assert "docker" in attempt.operator_detail
+    assert "nowhere" in attempt.operator_detail
     settings.SANDBOX = "auto"
     assert flow.sweep() == {"closed": 0, "drafts": 0, "recovered": 0}
     later = timezone.now() + evaluation.RETRY_AUTOMATIC
