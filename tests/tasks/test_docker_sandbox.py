@@ -39,19 +39,21 @@ OFFERED = [name for name in backend("docker").languages() if name != "sql"]
 
 @pytest.fixture
 def lonely():
-    """A backend without a pool, and the engine's own view of what it makes."""
+    """A backend without a pool, whose image has a name that no other test's containers have."""
     client = docker.APIClient(base_url=ENGINE)
-    sandbox = Docker(image="neurogame-sandbox", host=ENGINE, pool=0)
-    sandbox.languages()
-    before = containers(client)
-    sandbox.others = lambda: containers(client) - before
+    name = f"neurogame-lonely-{marker()}"
+    client.tag("neurogame-sandbox", name)
+    sandbox = Docker(image=name, host=ENGINE, pool=0)
+
+    def containers():
+        listed = client.containers(all=True, filters={"label": LABEL})
+        return [found["Id"] for found in listed if found["Image"] == name]
+
+    sandbox.containers = containers
     yield sandbox
     sandbox.close()
+    client.remove_image(name)
     client.close()
-
-
-def containers(client):
-    return {found["Id"] for found in client.containers(all=True, filters={"label": LABEL})}
 
 
 def job(source, *inputs, limits=LIMITS, **options):
@@ -119,7 +121,7 @@ def test_nothing_of_a_submission_is_left(lonely):
     mark = marker()
     mounts = Path("/proc/self/mounts").read_text()
     lonely.evaluate(job(marked(mark, hostile("a09"))))
-    assert lonely.others() == set()
+    assert lonely.containers() == []
     assert processes_named(mark) == []
     assert processes_named("SBXSURVIVOR") == []
     assert Path("/proc/self/mounts").read_text() == mounts
@@ -222,7 +224,7 @@ def test_cancelling_ends_everything_at_once(lonely):
         lonely.evaluate(job(source, limits=Limits(time_s=60)), cancelled=stop.is_set)
     watcher.join()
     assert processes_named(mark) == []
-    assert lonely.others() == set()
+    assert lonely.containers() == []
 
 
 def test_budget_of_the_evaluation_holds(lonely):
