@@ -38,6 +38,7 @@ PR_SET_DUMPABLE = 4
 PR_SET_SECCOMP = 22
 PR_SET_NO_NEW_PRIVS = 38
 SECCOMP_MODE_FILTER = 2
+EVEN_CLONED = 0x40000000  # __WALL of linux/wait.h
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 CPUS = os.cpu_count() or 1
@@ -335,7 +336,7 @@ def reap(main: int) -> tuple[int, int]:
     code = resident = 0
     while True:
         try:
-            pid, status, used = os.wait4(-1, 0)
+            pid, status, used = os.wait4(-1, EVEN_CLONED)
         except ChildProcessError:
             return code, resident
         if pid == main:
