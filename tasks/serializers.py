@@ -108,7 +108,7 @@ class ResultSerializer(serializers.Serializer[Any]):
     compile_output = serializers.CharField()
     truncated = serializers.BooleanField()
     sandbox = serializers.CharField()
-    enforcement = serializers.CharField(help_text=_("Who held the limits."))
+    enforcement = serializers.CharField()
     tests = TestResultSerializer(many=True)
     groups = GroupResultSerializer(many=True, required=False)
     passed = serializers.IntegerField()
