@@ -85,8 +85,14 @@ class RqRunner(Runner):
                 future.set_exception(QueueFull())
                 return future
             self._enqueue(key, job)
-        except RedisError as error:
-            future.set_exception(_unreachable(error))
+        except Exception as error:
+            # `shutdown` closes the connection, whoever is using it.
+            if self._ended:
+                future.set_exception(Cancelled("this process is ending"))
+            elif isinstance(error, RedisError):
+                future.set_exception(_unreachable(error))
+            else:
+                raise
             return future
         with self._changed:
             if self._ended:

@@ -95,10 +95,17 @@ def test_the_server_shows_nothing_of_itself(kind):
     assert outputs(body, kind, runs=1) == [(Status.OK, 0, "[]\n")]
 
 
+def test_the_servers_limits_cannot_be_set():
+    body = (
+        "import resource\n"
+        "for limit in (resource.RLIMIT_NPROC, resource.RLIMIT_NOFILE, resource.RLIMIT_AS):\n"
+        "    try: print(resource.prlimit(1, limit, (3, 3)))\n"
+        "    except PermissionError: print('refused')"
+    )
+    assert outputs(body, "stdio", runs=1) == [(Status.OK, 0, "refused\n" * 3)]
+
+
 CHANGES = {
-    "processes": "resource.prlimit(1, resource.RLIMIT_NPROC, (0, 0))",
-    "files": "resource.prlimit(1, resource.RLIMIT_NOFILE, (3, 3))",
-    "size": "resource.prlimit(1, resource.RLIMIT_AS, (1, 1))",
     "priority": "os.setpriority(os.PRIO_PROCESS, 1, 19)",
     "scheduler": "os.sched_setscheduler(1, os.SCHED_IDLE, os.sched_param(0))",
     "affinity": "os.sched_setaffinity(1, {min(os.sched_getaffinity(0))})",
