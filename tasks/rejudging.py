@@ -69,7 +69,7 @@ def carry_on(pk: int, *, seconds: float = slices.SLICE_S) -> bool:
             )
             mine.save()  # nobody else has taken it meanwhile
             changed = record(row, judgement)
-            mine.save(done=F("done") + 1, changed=F("changed") + changed)
+            mine.save(done=F("done") + 1, changed=F("changed") + int(changed))
         mine.save(finished_at=timezone.now())
     return False
 
