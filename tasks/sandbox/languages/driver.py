@@ -25,7 +25,7 @@ _INFINITE = float("inf")
 def answer_call(call: int, answer: int, code: types.CodeType | None) -> NoReturn:
     """Execute `code` afresh and answer the `call` that the descriptor holds."""
     parts = []
-    while part := os.read(call, 1 << 20):
+    while part := os.read(call, 1 << 16):
         parts.append(part)
     os.close(call)
     nonce, entry, args = marshal.loads(b"".join(parts))  # noqa: S302, from outside

@@ -39,6 +39,7 @@ _DUMPABLE = 4  # PR_SET_DUMPABLE of linux/prctl.h
 _EVEN_CLONED = 0x40000000  # __WALL of linux/wait.h
 _PLACES = ("/w", "/tmp", "/dev/shm")  # noqa: S108, mounts of this sandbox alone
 _MOST_FILES = 512
+_MOST_BYTES = 120 << 10  # of a message; memory for more would be mapped and given back each time
 # Not `random`, whose children would all draw the same numbers.
 _STATELESS = {
     "abc",
@@ -84,15 +85,15 @@ def main() -> NoReturn:
     control.send(b"ready")
     code = _prepare(control)
     kept, attributes = _files(), _attributes()
+    child = _next(control, code)
     while True:
-        child = os.fork()
-        if child == 0:
-            _run(control, code)
         status, cpu_s, resident_kb = _wait(child)
         if code is None and resident_kb <= image_kb:  # that was this program's, before `exec`
             resident_kb = 0
         try:
             control.send(b"%d %d %d" % (status, cpu_s * 1e6, resident_kb))
+            # It gets ready while the rest is swept, and gets nothing to run unless all is clean.
+            child = _next(control, code)
             if not _sweep(kept) or _attributes() != attributes or _changeable() != own:
                 break
             control.send(b"clean")
@@ -118,6 +119,14 @@ def _prepare(control: _socket.socket) -> CodeType | None:
             return code
 
 
+def _next(control: _socket.socket, code: CodeType | None) -> int:
+    """The process of the next run."""
+    child = os.fork()
+    if child == 0:
+        _run(control, code)
+    return child
+
+
 def _run(control: _socket.socket, code: CodeType | None) -> NoReturn:
     """In the child: get ready, and only then take what to run, of which the server sees nothing."""
     _set_dumpable(1)
@@ -139,7 +148,7 @@ def _run(control: _socket.socket, code: CodeType | None) -> NoReturn:
 def _receive(control: _socket.socket) -> tuple[str, list[Any], list[int]]:
     """The next message and the descriptors that come with it; the end when there is none."""
     data, ancillary, _flags, _address = control.recvmsg(
-        1 << 17, _socket.CMSG_SPACE(16), _socket.MSG_CMSG_CLOEXEC
+        _MOST_BYTES, _socket.CMSG_SPACE(16), _socket.MSG_CMSG_CLOEXEC
     )
     if not data:
         os._exit(0)
@@ -247,16 +256,20 @@ def _files() -> dict[str, tuple[int, ...]]:
     pending = list(_PLACES)
     while pending:
         for entry in os.scandir(pending.pop()):
-            found = entry.stat(follow_symlinks=False)
-            kept[entry.path] = (found.st_ino, found.st_mode, found.st_size, found.st_ctime_ns)
+            kept[entry.path] = _facts(entry.stat(follow_symlinks=False))
             if entry.is_dir(follow_symlinks=False):
                 pending.append(entry.path)
     return kept
 
 
+def _facts(found: os.stat_result) -> tuple[int, ...]:
+    return (found.st_ino, found.st_mode, found.st_size, found.st_ctime_ns)
+
+
 def _sweep(kept: dict[str, tuple[int, ...]]) -> bool:
     """Remove what was left; False when that is too much, or something of `kept` was altered."""
     budget = _MOST_FILES
+    found = 0
     try:
         for place in _PLACES:
             os.chmod(place, 0o700)
@@ -267,6 +280,9 @@ def _sweep(kept: dict[str, tuple[int, ...]]) -> bool:
                 for name in os.listdir(directory):
                     path = directory + "/" + name
                     if path in kept:
+                        if _facts(os.lstat(path)) != kept[path]:
+                            return False
+                        found += 1
                         continue
                     budget -= 1
                     if budget < 0:
@@ -282,7 +298,7 @@ def _sweep(kept: dict[str, tuple[int, ...]]) -> bool:
                         os.rmdir(directory)
                     pending.pop()
             os.utime(place, (0, 0))
-        return _files() == kept
+        return found == len(kept)
     except OSError:
         return False
 
