@@ -408,6 +408,7 @@ class Client:
         self._memory: deque[bytes] = deque()
         self._memory_bytes = 0
         self._disk_bytes = 0
+        self._written_bytes = 0
         self._disk_trusted_at = 0.0
         self._waiting = 0
         self._failures = 0
@@ -523,6 +524,7 @@ class Client:
         written = os.write(segment.fd, data)
         segment.size += written
         self._disk_bytes += written
+        self._written_bytes += written
         segment.synced = False
         segment.torn = written < len(data)
         if segment.torn:
@@ -733,6 +735,7 @@ class Client:
 
     def _adopt(self) -> None:
         """Take over segments whose process is gone, tidy its lock, and measure the directory."""
+        written_before = self._written_bytes
         try:
             names = sorted(os.listdir(self.spool_dir))
         except OSError:
@@ -748,7 +751,8 @@ class Client:
                 owners.setdefault(owner, []).append(path)
             elif name.endswith(LOCK_SUFFIX):
                 owners.setdefault(owner, [])
-        self._disk_bytes = total
+        # What was written meanwhile may or may not be in the total: rather twice than not at all.
+        self._disk_bytes = total + self._written_bytes - written_before
         for owner, paths in owners.items():
             if owner != self._owner and owner not in self._adopted:
                 self._adopt_owner(owner, paths)

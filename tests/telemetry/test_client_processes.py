@@ -382,6 +382,30 @@ def test_full_spool_refuses_the_newest(collector: Collector, spool: Path) -> Non
     assert client.close(5)
 
 
+def test_measuring_the_spool_misses_nothing_that_is_written_meanwhile(
+    collector: Collector, spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collector.stop()
+    client = Client(collector.url, spool_dir=spool)
+    assert client.track("x", user_id="u")
+    stat, late = os.stat, []
+
+    def stat_and_track(path, *args, **options):
+        found = stat(path, *args, **options)
+        if not late and str(path).startswith(str(spool)):
+            late.append(path)
+            assert client.track("x", user_id="u", payload={"late": "." * 500})
+        return found
+
+    monkeypatch.setattr(os, "stat", stat_and_track)
+    client._adopt()
+    monkeypatch.undo()
+    assert late
+    assert client.stats()["spool_bytes"] >= sum(file.stat().st_size for file in spool.iterdir())
+    collector.start()
+    assert client.close(10)
+
+
 # The disk ------------------------------------------------------------------------------------------
 
 
