@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import secrets
 import threading
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -27,7 +26,8 @@ from tasks.sandbox.building import Program, as_bytes, build
 from tasks.sandbox.docker_pool import Pool
 from tasks.sandbox.engine import PATIENCE_S, Container, Engine, Gone
 from tasks.sandbox.languages import LANGUAGES, Language
-from tasks.sandbox.series import call, judge
+from tasks.sandbox.process import Bounds
+from tasks.sandbox.series import call, judge, within_budget
 from tasks.sandbox.submission import OWN_MB, Cancel, Image, Submission, ask_image, places
 
 _LIFETIME_S = 600.0
@@ -192,19 +192,10 @@ class Docker:
 def _runs(
     language: Language, job: Job, program: Program, submission: Submission
 ) -> tuple[Run, ...]:
-    runs: list[Run] = []
-    cpu_left = job.cpu_budget_s
-    end = time.monotonic() + job.wall_budget_s
-    for number, text in enumerate(job.inputs):
-        wall_left = end - time.monotonic()
-        if cpu_left <= 0 or wall_left <= 0:
-            runs.append(Run.never_started())
-            continue
-        files = job.files[number] if job.files else ()
-        run = _one(language, job, program, text, files, cpu_left, wall_left, submission)
-        cpu_left -= run.cpu_time
-        runs.append(run)
-    return tuple(runs)
+    def one(text: str, files: Files, bounds: Bounds) -> Run:
+        return _one(language, job, program, text, files, bounds, submission)
+
+    return within_budget(job, one)
 
 
 def _one(
@@ -213,8 +204,7 @@ def _one(
     program: Program,
     text: str,
     files: Files,
-    cpu_left: float,
-    wall_left: float,
+    bounds: Bounds,
     submission: Submission,
 ) -> Run:
     limits = job.limits
@@ -228,8 +218,8 @@ def _one(
             files=(*((name, as_bytes(content)) for name, content in files), *program.files),
             artefact=program.artefact,
             stdin=call(job.entry, text, nonce) if function else as_bytes(text),
-            cpu_s=min(limits.time_s, cpu_left),
-            wall_s=min(limits.wall_s, wall_left),
+            cpu_s=bounds.cpu_s,
+            wall_s=bounds.wall_s,
             memory_mb=limits.memory_mb,
             address_space_mb=language.address_space_mb(memory_mb=limits.memory_mb),
             stack_mb=language.stack_mb(memory_mb=limits.memory_mb),

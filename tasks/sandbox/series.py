@@ -23,6 +23,24 @@ if TYPE_CHECKING:
     from tasks.sandbox.bubblewrap import Bubblewrap
 
 
+def within_budget(job: Job, one: Callable[[str, Files, process.Bounds], Run]) -> tuple[Run, ...]:
+    """`one` run for each input of `job`, with its files and bounds, as far as the budgets reach."""
+    runs: list[Run] = []
+    limits = job.limits
+    cpu_left = job.cpu_budget_s
+    end = time.monotonic() + job.wall_budget_s
+    for number, text in enumerate(job.inputs):
+        wall_left = end - time.monotonic()
+        if cpu_left <= 0 or wall_left <= 0:
+            runs.append(Run.never_started())
+            continue
+        bounds = process.Bounds(min(limits.time_s, cpu_left), min(limits.wall_s, wall_left))
+        run = one(text, job.files[number] if job.files else (), bounds)
+        cpu_left -= run.cpu_time
+        runs.append(run)
+    return tuple(runs)
+
+
 class Series:
     """One evaluation; everything of it is gone when the `with` block ends."""
 
@@ -69,26 +87,16 @@ class Series:
         return self._sandbox.run(command, self._cancelled, root=root)
 
     def runs(self) -> tuple[Run, ...]:
-        job = self._job
-        runs: list[Run] = []
-        cpu_left = job.cpu_budget_s
-        end = time.monotonic() + job.wall_budget_s
-        for number, text in enumerate(job.inputs):
-            wall_left = end - time.monotonic()
-            if cpu_left <= 0 or wall_left <= 0:
-                runs.append(Run.never_started())
-                continue
-            limits = job.limits
-            bounds = process.Bounds(min(limits.time_s, cpu_left), min(limits.wall_s, wall_left))
-            nonce = secrets.token_bytes(frames.NONCE_BYTES) if job.kind == "function" else None
-            if self._served:
-                outcome = self._in_server(text, bounds, nonce)
-            else:
-                outcome = self._in_own(text, job.files[number] if job.files else (), bounds, nonce)
-            run = judge(self._language, outcome, nonce=nonce)
-            cpu_left -= run.cpu_time
-            runs.append(run)
-        return tuple(runs)
+        return within_budget(self._job, self._one)
+
+    def _one(self, text: str, files: Files, bounds: process.Bounds) -> Run:
+        function = self._job.kind == "function"
+        nonce = secrets.token_bytes(frames.NONCE_BYTES) if function else None
+        if self._served:
+            outcome = self._in_server(text, bounds, nonce)
+        else:
+            outcome = self._in_own(text, files, bounds, nonce)
+        return judge(self._language, outcome, nonce=nonce)
 
     def _argv(self, nonce: bytes | None) -> tuple[str, ...]:
         language, memory_mb = self._language, self._job.limits.memory_mb

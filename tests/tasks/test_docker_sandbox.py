@@ -14,13 +14,11 @@ from pathlib import Path
 import docker
 import pytest
 
-from tasks.judging import judge
 from tasks.sandbox.base import Cancelled, Job, SandboxUnavailable, Status
 from tasks.sandbox.docker import Docker
 from tasks.sandbox.engine import LABEL
 from tasks.sandbox.image import fill
-from tasks.sandbox.languages import LANGUAGES
-from tasks.spec import Limits, TaskSpec, TestCase
+from tasks.spec import Limits
 
 from .sandbox_support import (
     ENGINE,
@@ -32,7 +30,7 @@ from .sandbox_support import (
     processes_named,
     run,
 )
-from .test_sandbox_conformance import CASES, IMPOSSIBLE, LIMITS, LINE, PROGRAMS, expected
+from .test_sandbox_conformance import CASES, IMPOSSIBLE, LIMITS, expected, judge_all
 
 OFFERED = [name for name in backend("docker").languages() if name != "sql"]
 
@@ -62,21 +60,7 @@ def job(source, *inputs, limits=LIMITS, **options):
 
 @cache
 def judged():
-    """The results of every case by language, the languages side by side."""
-    tests = tuple(
-        TestCase(
-            case, visible=True, stdin=stdin, expected=str(LINE) if case == "huge line" else "42"
-        )
-        for case, (stdin, *_) in CASES.items()
-    )
-    spec = TaskSpec("conformance", "stdio", LIMITS, tests=tests)
-
-    def all_cases(language):
-        source = (PROGRAMS / LANGUAGES[language].source_name).read_text()
-        return judge(spec, language=language, source=source, evaluate=backend("docker").evaluate)
-
-    with ThreadPoolExecutor(2) as pool:
-        return dict(zip(OFFERED, pool.map(all_cases, OFFERED), strict=True))
+    return judge_all(OFFERED, "docker", at_once=2)
 
 
 @pytest.mark.parametrize("language", OFFERED)

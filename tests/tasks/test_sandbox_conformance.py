@@ -101,9 +101,8 @@ def expected(language, case):
     return DIFFERENT.get((language, case), CASES[case][1:])
 
 
-@cache
-def judged():
-    """The results of every case by language, the languages side by side."""
+def judge_all(languages, mode, *, at_once):
+    """The results of every case by language, some languages side by side."""
     tests = tuple(
         TestCase(
             case, visible=True, stdin=stdin, expected=str(LINE) if case == "huge line" else "42"
@@ -114,10 +113,15 @@ def judged():
 
     def all_cases(language):
         source = (PROGRAMS / LANGUAGES[language].source_name).read_text()
-        return judge(spec, language=language, source=source, evaluate=backend("offered").evaluate)
+        return judge(spec, language=language, source=source, evaluate=backend(mode).evaluate)
 
-    with ThreadPoolExecutor(3) as pool:
-        return dict(zip(PROGRAMMED, pool.map(all_cases, PROGRAMMED), strict=True))
+    with ThreadPoolExecutor(at_once) as pool:
+        return dict(zip(languages, pool.map(all_cases, languages), strict=True))
+
+
+@cache
+def judged():
+    return judge_all(PROGRAMMED, "offered", at_once=3)
 
 
 @pytest.mark.parametrize(
