@@ -85,6 +85,18 @@ class TestResultSerializer(serializers.Serializer[Any]):
     verdict = serializers.CharField()
     passed = serializers.BooleanField()
     duration = serializers.FloatField(allow_null=True)
+    cpu_time = serializers.FloatField(required=False)
+    memory_kb = serializers.IntegerField(required=False)
+    exit_code = serializers.IntegerField(required=False, allow_null=True)
+    exit_signal = serializers.CharField(required=False, allow_null=True)
+    truncated = serializers.BooleanField(required=False)
+    stdin = serializers.CharField(required=False)
+    args = serializers.ListField(child=serializers.JSONField(), required=False)
+    expected = serializers.JSONField(required=False)
+    stdout = serializers.CharField(required=False)
+    stderr = serializers.CharField(required=False)
+    returned = serializers.CharField(required=False, allow_null=True)
+    skipped = serializers.BooleanField(required=False)
 
 
 class GroupResultSerializer(serializers.Serializer[Any]):
@@ -123,9 +135,47 @@ class QueuedSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=["queued", "running"])
 
 
+class VisibleTestSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    stdin = serializers.CharField(required=False)
+    args = serializers.ListField(child=serializers.JSONField(), required=False)
+    expected = serializers.JSONField()
+
+
+class LimitsSerializer(serializers.Serializer[Any]):
+    time_s = serializers.FloatField()
+    memory_mb = serializers.IntegerField()
+    output_kb = serializers.IntegerField()
+
+
+class TaskSerializer(serializers.Serializer[Any]):
+    """A task as its candidate sees it, for the schema: what `task_answer` makes."""
+
+    id = serializers.CharField()
+    slug = serializers.CharField()
+    title = serializers.CharField()
+    statement = serializers.CharField()
+    statement_html = serializers.CharField()
+    track = serializers.CharField()
+    difficulty = serializers.FloatField()
+    kind = serializers.CharField()
+    entry = serializers.CharField()
+    languages = serializers.ListField(child=serializers.CharField())
+    language_versions = serializers.DictField(child=serializers.CharField())
+    starter = serializers.DictField(child=serializers.CharField())
+    visible_tests = VisibleTestSerializer(many=True)
+    limits = LimitsSerializer()
+    time_limit_s = serializers.IntegerField()
+    issued_at = serializers.DateTimeField()
+    deadline = serializers.DateTimeField()
+    order = serializers.IntegerField()
+    attempts_used = serializers.IntegerField()
+    attempts_left = serializers.IntegerField()
+
+
 class NextSerializer(serializers.Serializer[Any]):
     state = serializers.CharField()
-    task = serializers.DictField(allow_null=True)
+    task = TaskSerializer(allow_null=True)
     reason = serializers.CharField(required=False)
 
 

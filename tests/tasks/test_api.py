@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from tasks import evaluation
+from tasks import evaluation, serializers
 from tasks.models import Assignment, Attempt
 from tests.tasks.factories import RIGHT, WRONG, SessionFactory, TaskFactory
 
@@ -101,6 +101,15 @@ def test_next_answers_the_task_without_its_hidden_tests(api, session, task):
     assert "hidden" not in answer.content.decode()
     again = api.get("/tasks/next", {"session_id": str(session.pk)}).json()
     assert again["task"]["id"] == body["task"]["id"]
+
+
+def test_the_schema_names_every_field_of_a_task_and_of_a_test(api, session, task):
+    given = api.get("/tasks/next", {"session_id": str(session.pk)}).json()["task"]
+    assert set(given) == set(serializers.TaskSerializer().fields)
+    assert set(given["limits"]) == set(serializers.LimitsSerializer().fields)
+    reference = {"session_id": str(session.pk), "task_id": given["id"]}
+    for test in post(api, "check", reference, WRONG).json()["tests"]:
+        assert set(test) <= set(serializers.TestResultSerializer().fields)
 
 
 def test_run_judges_the_visible_tests_and_costs_nothing(api, issued):
