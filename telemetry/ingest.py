@@ -63,6 +63,17 @@ class Batch:
 # --- Storing ------------------------------------------------------------------------------------
 
 
+def take_turn() -> None:
+    """In a transaction: wait for the one right to insert, so that commit order is `seq` order.
+
+    SQLite has one writer anyway. Raises `OperationalError` after ten seconds.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '10s'")
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
+
+
 def store(batch: Batch) -> Counts:
     """Store one batch inside the caller's transaction."""
     accepted = [event for event in batch.events if isinstance(event, Accepted)]
@@ -274,10 +285,7 @@ class Writer:
         try:
             connection.close_if_unusable_or_obsolete()
             with transaction.atomic(durable=True):
-                if connection.vendor == "postgresql":
-                    with connection.cursor() as cursor:
-                        cursor.execute("SET LOCAL lock_timeout = '10s'")
-                        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
+                take_turn()
                 for batch, future in waiting:
                     try:
                         with transaction.atomic():
@@ -316,6 +324,7 @@ def resubmit(row: QuarantinedEvent) -> Counts:
         return Counts(rejected=1)
     batch = Batch([event], now, row.client_version, row.api_key_id)
     with transaction.atomic():
+        take_turn()
         counts = store(batch)
         row.resolved_at = now
         row.save(update_fields=["resolved_at"])
