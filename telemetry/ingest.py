@@ -21,7 +21,7 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.utils import timezone
 
-from telemetry import signals
+from telemetry import signals, tombstones
 from telemetry.models import EventConflict, GameEvent, ModelVersion, QuarantinedEvent
 from telemetry.wire import Accepted, Rejected, StoredEvent
 
@@ -81,10 +81,12 @@ def store(batch: Batch) -> Counts:
     first: dict[str, Accepted] = {}
     for event in accepted:
         first.setdefault(event.event_id, event)
-    inserted = _insert(list(first.values()), batch)
+    deleted = tombstones.buried(first)
+    new = [event for event in first.values() if event.event_id not in deleted]
+    inserted = _insert(new, batch)
     later = [event for event in accepted if first[event.event_id] is not event]
     known = [event for event in first.values() if event.event_id not in inserted]
-    _record_conflicts(known + later, batch)
+    _record_conflicts([event for event in known + later if event.event_id not in deleted], batch)
     _quarantine(rejected, batch)
     stored = [
         StoredEvent(
