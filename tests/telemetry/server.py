@@ -25,11 +25,16 @@ class ServerProcess:
 
     The database is a SQLite file in `directory`, or with NEUROGAME_TEST_POSTGRES a database of
     that cluster, made here and dropped by `close`; `copy_of` names a server whose database it
-    begins with.
+    begins with, `same_as` one whose database it shares.
     """
 
     def __init__(
-        self, directory: Path, *, copy_of: ServerProcess | None = None, **variables: str
+        self,
+        directory: Path,
+        *,
+        copy_of: ServerProcess | None = None,
+        same_as: ServerProcess | None = None,
+        **variables: str,
     ) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -49,7 +54,11 @@ class ServerProcess:
             **variables,
         }
         self.cluster = os.environ.get("NEUROGAME_TEST_POSTGRES", "")
-        if self.cluster:
+        self.name = ""
+        if same_as:
+            for variable in ("NEUROGAME_DB_PATH", "URL_DATABASE"):
+                self.env[variable] = same_as.env.get(variable, "")
+        elif self.cluster:
             self.name = f"server_{secrets.token_hex(6)}"
             template = f" TEMPLATE {copy_of.name}" if copy_of else ""
             self._on_cluster(f"CREATE DATABASE {self.name}{template}")
@@ -139,7 +148,7 @@ class ServerProcess:
 
     def close(self) -> None:
         self.kill()
-        if self.cluster:
+        if self.name:
             self._on_cluster(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
 
     def status(self, field: str) -> int:
