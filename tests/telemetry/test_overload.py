@@ -123,3 +123,19 @@ def test_what_waits_is_bounded_and_what_cannot_wait_is_told_when_to_come_back(se
     assert stored(server) - before == 50 * acknowledged
     assert post(server, batch("after"))[0] == 200
     assert stored(server) - before == 50 * (acknowledged + 1)
+
+
+def test_a_database_that_is_busy_is_503_for_a_key_that_was_never_used(server):
+    """The first use of a key is written down; that fails like any other write."""
+    made = server.manage(
+        "shell", "-v0", "-c", "from telemetry import keys; print(keys.make(name='g')[1])"
+    )
+    assert made.returncode == 0, made.stderr
+    key, before = made.stdout.split()[-1], stored(server)
+    with server.nobody_writes():
+        status, headers, text = post(server, batch("used", events=1), **{"X-API-Key": key})
+    assert (status, json.loads(text)["code"]) == (503, "unavailable")
+    assert int(headers["Retry-After"]) >= 1
+    assert stored(server) == before
+    assert post(server, batch("used", events=1), **{"X-API-Key": key})[0] == 200
+    assert stored(server) == before + 1
