@@ -4,6 +4,26 @@ import django.utils.timezone
 from django.db import migrations, models
 
 
+def drop_pattern_index(apps, schema_editor):
+    """PostgreSQL's second index of `event_id`, for LIKE, which nothing asks: 7 % of the disk."""
+    if schema_editor.connection.vendor == "postgresql":
+        field = apps.get_model("telemetry", "GameEvent")._meta.get_field("event_id")
+        schema_editor.execute(
+            schema_editor._delete_index_sql(
+                field.model,
+                schema_editor._create_index_name(
+                    field.model._meta.db_table, ["event_id"], suffix="_like"
+                ),
+            )
+        )
+
+
+def make_pattern_index(apps, schema_editor):
+    if schema_editor.connection.vendor == "postgresql":
+        field = apps.get_model("telemetry", "GameEvent")._meta.get_field("event_id")
+        schema_editor.execute(schema_editor._create_like_index_sql(field.model, field))
+
+
 class Migration(migrations.Migration):
     dependencies = [
         ("telemetry", "0002_baseline"),
@@ -91,4 +111,5 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "tombstones",
             },
         ),
+        migrations.RunPython(drop_pattern_index, make_pattern_index),
     ]
