@@ -117,6 +117,14 @@ class ServerProcess:
             cwd=ROOT, env=self.env, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
 
+    def shell(self, code: str) -> subprocess.Popen[str]:
+        """A program inside the product, in a process of its own that is waiting to be told."""
+        return subprocess.Popen(
+            [sys.executable, "manage.py", "shell", "-v0", "-c", code],
+            cwd=ROOT, env=self.env, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
     def migrate(self) -> None:
         done = self.manage("migrate", "-v0")
         assert done.returncode == 0, done.stderr
