@@ -72,6 +72,15 @@ def _figures(name: str, found: dict[str, Any]) -> Iterator[Figure]:
     for part, size in found["sizes"].items():
         yield Figure(f"storage, {name}, of it {part}", "bytes", [size], "JSON as sent", sent, False)
     yield Figure(
+        f"storage, {name}, an event in columns", "bytes", [found["columns"]],
+        "JSON as sent", sent, False,
+    )  # fmt: skip
+    if found["log"]:
+        yield Figure(
+            f"storage, {name}, write-ahead log of an event", "bytes", [found["log"]],
+            "JSON as sent", sent, False,
+        )  # fmt: skip
+    yield Figure(
         f"storage, {name}, a tombstone", "bytes", [found["tombstone"]], "JSON as sent", sent, False
     )
     yield Figure(
@@ -164,6 +173,35 @@ def sizes(table: str) -> dict[str, int]:
         return {"the rows" if name == table else name: size for name, size in cursor.fetchall()}
 
 
+def log_position() -> int:
+    """Bytes of write-ahead log that PostgreSQL has written so far; 0 on SQLite."""
+    from django.db import connection
+
+    if connection.vendor != "postgresql":
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')")
+        return int(cursor.fetchone()[0])
+
+
+def in_columns(count: int) -> float:
+    """Bytes an event of the same events in columns (Parquet, zstd), as an analytic engine keeps them."""
+    import io
+
+    import pyarrow
+    import pyarrow.parquet
+
+    rows = []
+    for number, raw in enumerate(raw_events(count, 0)):
+        event = json.loads(raw)
+        moment = datetime.fromisoformat(event["event_ts"])
+        rows.append({**event, **event.pop("payload"), "seq": number, "event_ts": moment})
+        del rows[-1]["payload"]
+    sink = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), sink, compression="zstd")
+    return len(sink.getvalue()) / count
+
+
 def delete_bare(count: int) -> float:
     """Events a second of deleting in the same batches, and nothing else."""
     from django.db import connection, transaction
@@ -190,7 +228,9 @@ def main(events: int) -> dict[str, Any]:
     from telemetry import retention
     from telemetry.retention import Scope
 
+    log_began = log_position()
     seconds, total = fill(events, 0)
+    log = (log_position() - log_began) / events
     event_sizes = sizes("telemetry_gameevent")
     part = max(retention.BATCH, events // 5)
     bare = delete_bare(part)
@@ -201,6 +241,8 @@ def main(events: int) -> dict[str, Any]:
     again, _total = fill(part, events)
     return {
         "sent": total / events,
+        "log": log,
+        "columns": in_columns(min(events, 50_000)),
         "sizes": {name: size / events for name, size in sorted(event_sizes.items())},
         "written": events / seconds,
         "written_with_tombstones": part / again,

@@ -175,6 +175,21 @@ def test_a_batch_is_sent_by_age(make: Callable[..., Client], collector: Collecto
     assert collector.requests[0]["at"] - began >= 0.2
 
 
+@pytest.mark.parametrize(
+    ("limit", "filler"), [({"batch_size": 50}, 0), ({"max_batch_bytes": 20_000}, 900)]
+)
+def test_a_full_batch_is_sent_before_its_age(
+    make: Callable[..., Client], collector: Collector, limit: dict[str, int], filler: int
+) -> None:
+    client = make(flush_interval=3600, compress=False, **limit)
+    for number in range(60):
+        trial(client, number, filler="x" * filler)
+    collector.wait_for(lambda: len(collector.requests) >= 1)
+    (first, *_rest) = collector.requests
+    assert first["bytes"] <= 20_000 or len(first["body"]["events"]) == 50
+    assert client.pending() > 0  # the rest is young, and waits
+
+
 def test_threads_lose_and_double_nothing(make: Callable[..., Client], collector: Collector) -> None:
     client = make()
     ids: list[str | None] = []
@@ -347,6 +362,30 @@ def test_back_off_doubles_up_to_its_cap(make: Callable[..., Client], collector: 
     gaps = [after - before for before, after in pairwise(times)]
     for gap, least in zip(gaps, [0.05, 0.1, 0.2, 0.2], strict=True):
         assert gap >= least - 0.005
+
+
+class Recording(random.Random):
+    """Notes the bounds that waits are drawn from, and waits little."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bounds: list[tuple[float, float]] = []
+
+    def uniform(self, a: float, b: float) -> float:
+        self.bounds.append((a, b))
+        return 0.001
+
+
+def test_back_off_is_drawn_from_the_whole_of_a_doubling_interval(
+    make: Callable[..., Client], collector: Collector
+) -> None:
+    """Full jitter: a thousand games that lost the same server do not come back together."""
+    collector.script = lambda events: problem(500)
+    rng = Recording()
+    client = make(backoff_base=1, backoff_cap=5, rng=rng)
+    trial(client)
+    collector.wait_for(lambda: len(collector.requests) >= 6)
+    assert rng.bounds[:5] == [(0, 1), (0, 2), (0, 4), (0, 5), (0, 5)]
 
 
 def test_slow_server_costs_the_game_nothing(
