@@ -21,6 +21,7 @@ from django.db.models import Count, F, Max, QuerySet
 from django.db.models.functions import TruncMonth
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext as _
 
 from telemetry import signals, tombstones
 from telemetry.ingest import take_turn
@@ -47,11 +48,11 @@ class Scope:
 
     def __post_init__(self) -> None:
         if bool(self.user_id) == (self.before is not None):
-            raise RetentionError("either a date or a player says what is deleted")
+            raise RetentionError(_("Either a date or a player says what is deleted."))
         if self.user_id and self.event_type:
-            raise RetentionError("a player's data is deleted whole, not by type")
+            raise RetentionError(_("A player's data is deleted whole, not by type."))
         if self.before is not None and self.before > timezone.now():
-            raise RetentionError("the date lies ahead")
+            raise RetentionError(_("The date lies ahead."))
 
     def events(self) -> QuerySet[GameEvent]:
         """The events to delete, in the order of an index."""
@@ -160,7 +161,7 @@ def _record(scope: Scope) -> EventPrune:
         kind, whose = EventPrune.Kind.PLAYER, player_digest(scope.user_id)
     else:
         kind, whose = EventPrune.Kind.AGE, ""
-    record, _made = EventPrune.objects.get_or_create(
+    record, _new = EventPrune.objects.get_or_create(
         kind=kind,
         before=scope.before,
         event_type=scope.event_type,
