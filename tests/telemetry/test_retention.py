@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import threading
 import time
@@ -284,8 +285,6 @@ def test_what_one_run_did_not_finish_the_next_day_does(settings):
 
 @pytest.mark.parametrize("days", ["0", "-3"])
 def test_a_setting_without_sense_is_said_at_the_start(days, monkeypatch):
-    import importlib
-
     from neurogame import settings as module
 
     monkeypatch.setenv("EVENT_RETENTION_DAYS", days)
@@ -365,7 +364,9 @@ def test_event_ids_have_one_index():
 
 
 def test_the_migration_goes_back_and_forth():
-    call_command("migrate", "telemetry", "0002", verbosity=0)
+    module = importlib.import_module("telemetry.migrations.0004_retention")
+    before = dict(module.Migration.dependencies)["telemetry"]
+    call_command("migrate", "telemetry", before, verbosity=0)
     with connection.cursor() as cursor:
         assert "telemetry_tombstone" not in connection.introspection.table_names(cursor)
     call_command("migrate", "telemetry", verbosity=0)
