@@ -123,6 +123,11 @@ def player_digest(user_id: str) -> str:
     return salted_hmac("telemetry.retention", user_id, algorithm="sha256").hexdigest()
 
 
+def earlier(user_id: str) -> list[EventPrune]:
+    """Deletions of this player's data, the newest first."""
+    return list(EventPrune.objects.filter(player_digest=player_digest(user_id)))
+
+
 def prune(
     scope: Scope,
     *,
@@ -161,14 +166,16 @@ def _record(scope: Scope) -> EventPrune:
         kind, whose = EventPrune.Kind.PLAYER, player_digest(scope.user_id)
     else:
         kind, whose = EventPrune.Kind.AGE, ""
-    record, _new = EventPrune.objects.get_or_create(
-        kind=kind,
-        before=scope.before,
-        event_type=scope.event_type,
-        player_digest=whose,
-        finished_at=None,
-    )
-    return record
+    same: dict[str, Any] = {
+        "kind": kind,
+        "before": scope.before,
+        "event_type": scope.event_type,
+        "player_digest": whose,
+        "finished_at": None,
+    }
+    # Two may begin at once and have a record each; each deletes what the other has not.
+    record = EventPrune.objects.filter(**same).order_by("pk").first()
+    return record or EventPrune.objects.create(**same)
 
 
 def _delete_events(scope: Scope, record: EventPrune, batch: int) -> int:

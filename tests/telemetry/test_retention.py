@@ -228,6 +228,27 @@ def test_a_players_data_go_everywhere_and_nobody_elses():
     assert standings.differences() == []
 
 
+def test_a_deletion_that_somebody_began_twice_is_finished():
+    post([trial(n) for n in range(3)])
+    age()
+    for _process in range(2):
+        EventPrune.objects.create(kind=EventPrune.Kind.AGE, before=LIMIT)
+    for left in (1, 0):
+        assert retention.prune(Scope(before=LIMIT)).finished_at is not None
+        assert EventPrune.objects.filter(finished_at=None).count() == left
+    assert sum(row.events for row in EventPrune.objects.all()) == 3
+
+
+def test_whether_a_players_data_were_deleted_can_be_asked(capsys):
+    post([trial(1), trial(1, "other")])
+    call_command("prune_events", user_id="u", yes=True, verbosity=0)
+    capsys.readouterr()
+    for user_id, said in (("u", True), ("other", False)):
+        call_command("prune_events", user_id=user_id)
+        assert ("were deleted on" in capsys.readouterr().out) == said
+    assert EventPrune.objects.count() == 1
+
+
 def test_a_players_data_stay_when_a_room_above_cannot_let_go():
     from telemetry.signals import player_erased
 

@@ -53,6 +53,11 @@ class Command(BaseCommand):
             raise CommandError(str(error))
         found = retention.survey(scope)
         self.show(found)
+        for record in retention.earlier(scope.user_id) if scope.user_id else []:
+            self.stdout.write(
+                _("Data of this player were deleted on %(day)s: %(events)d events.")
+                % {"day": f"{record.started_at:%Y-%m-%d}", "events": record.events}
+            )
         if not options["yes"]:
             self.stdout.write(_("Nothing was deleted; --yes deletes."))
             return
