@@ -15,8 +15,9 @@ from django.utils import timezone
 from leaderboard import scoring
 from leaderboard.models import HoldState, PlayerHold, Standing
 from leaderboard.scoring import RULE_VERSION, Sums
-from telemetry.ingest import flag
+from telemetry.ingest import flag, take_turn
 from telemetry.models import GameEvent
+from telemetry.retention import standings_horizon
 from telemetry.wire import StoredEvent, Trial, trial_of
 
 KEY = ("user_id", "task_type", "model_version", "day", "rule_version")
@@ -148,16 +149,33 @@ def stored_cells() -> dict[Cell, tuple[int, ...]]:
 
 
 def differences() -> list[Cell]:
-    """The cells in which the standings differ from what the events add up to."""
+    """The cells in which the standings differ from what the events add up to.
+
+    Cells of days whose events were deleted in part are kept sums, which nothing can check.
+    """
+    kept = standings_horizon()
     is_, should = stored_cells(), added(stored_trials())
-    return sorted(cell for cell in is_.keys() | should.keys() if is_.get(cell) != should.get(cell))
+    return sorted(
+        cell
+        for cell in is_.keys() | should.keys()
+        if is_.get(cell) != should.get(cell) and (kept is None or cell[3] > kept)
+    )
 
 
 @transaction.atomic
 def rebuild() -> int:
-    """Make the standings anew from the events; the number of cells."""
+    """Make the standings anew from the events; the number of cells.
+
+    Days whose events were deleted in part stay as they are.
+    """
+    take_turn()  # no event comes, and none is deleted, until the sums are there
+    kept = standings_horizon()
     cells = added(stored_trials())
-    Standing.objects.filter(rule_version=RULE_VERSION).delete()
+    rows = Standing.objects.filter(rule_version=RULE_VERSION)
+    if kept is not None:
+        cells = {cell: sums for cell, sums in cells.items() if cell[3] > kept}
+        rows = rows.filter(day__gt=kept)
+    rows.delete()
     upsert(cells)
     return len(cells)
 

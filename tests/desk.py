@@ -40,6 +40,7 @@ from telemetry import keys
 from telemetry.models import (
     AntiCheatSignal,
     EventConflict,
+    EventPrune,
     GameEvent,
     ModelVersion,
     QuarantinedEvent,
@@ -231,6 +232,9 @@ ROWS: dict[str, Callable[[Team], Any]] = {
     ),
     "telemetry.GameEvent": lambda team: event(),
     "telemetry.QuarantinedEvent": lambda team: quarantined(),
+    "telemetry.EventPrune": lambda team: EventPrune.objects.create(
+        kind=EventPrune.Kind.AGE, before=timezone.now(), events=3
+    ),
     "telemetry.EventConflict": lambda team: EventConflict.objects.create(
         event=event(), digest="1" * 64, raw="{}"
     ),

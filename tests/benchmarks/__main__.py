@@ -15,11 +15,16 @@ import django
 
 from tests.benchmarks.processes import environment, scratch
 
+ON_REQUEST = ("crash", "storage")
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument(
-        "--only", choices=["ingest", "judging", "docker", "chat"], help="one part alone"
+        "--only",
+        choices=["ingest", "judging", "docker", "chat", "crash", "storage"],
+        help="one part alone; crash (twenty times kill -9) and storage (bytes an event) only run"
+        " when they are named",
     )
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each (%(default)s)")
     parser.add_argument("--quick", action="store_true", help="one small round: does it run?")
@@ -28,7 +33,7 @@ def main() -> int:
     with scratch() as folder:
         os.environ.update(environment(folder))
         django.setup()
-        from tests.benchmarks import ingest, judging, judging_docker, stream
+        from tests.benchmarks import crash, ingest, judging, judging_docker, storage, stream
         from tests.benchmarks.processes import manage
 
         manage(folder, "migrate", "-v0")
@@ -41,13 +46,15 @@ def main() -> int:
             ),
             "docker": lambda: judging_docker.measure(folder, rounds=rounds),
             "chat": lambda: stream.measure(folder, rounds=rounds, ticks=5 if options.quick else 50),
+            "crash": lambda: crash.measure(folder, rounds=2 if options.quick else 20),
+            "storage": lambda: storage.measure(folder, events=5000 if options.quick else 200_000),
         }
         print(
             f"Python {platform.python_version()}, {platform.system()} {platform.machine()},"
             f" {os.cpu_count()} cores; median of {rounds} interleaved rounds"
         )
         for name, measure in parts.items():
-            if options.only in (None, name):
+            if options.only == name or (options.only is None and name not in ON_REQUEST):
                 for figure in measure():
                     print(figure.line(), flush=True)
     return 0

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import logging
 import os
 import random
 import re
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,12 +22,6 @@ from telemetry.client import Client, uuid7
 from tests.telemetry.collector import OK, Collector, problem
 
 QUICK = {"flush_interval": 0.02, "backoff_base": 0.01, "backoff_cap": 0.05, "adopt_interval": 0.05}
-
-
-@pytest.fixture
-def collector() -> Iterator[Collector]:
-    with Collector() as running:
-        yield running
 
 
 @pytest.fixture
@@ -181,6 +173,21 @@ def test_a_batch_is_sent_by_age(make: Callable[..., Client], collector: Collecto
     trial(client)
     collector.wait_for(lambda: len(collector.requests) == 1)
     assert collector.requests[0]["at"] - began >= 0.2
+
+
+@pytest.mark.parametrize(
+    ("limit", "filler"), [({"batch_size": 50}, 0), ({"max_batch_bytes": 20_000}, 900)]
+)
+def test_a_full_batch_is_sent_before_its_age(
+    make: Callable[..., Client], collector: Collector, limit: dict[str, int], filler: int
+) -> None:
+    client = make(flush_interval=3600, compress=False, **limit)
+    for number in range(60):
+        trial(client, number, filler="x" * filler)
+    collector.wait_for(lambda: len(collector.requests) >= 1)
+    (first, *_rest) = collector.requests
+    assert first["bytes"] <= 20_000 or len(first["body"]["events"]) == 50
+    assert client.pending() > 0  # the rest is young, and waits
 
 
 def test_threads_lose_and_double_nothing(make: Callable[..., Client], collector: Collector) -> None:
@@ -357,6 +364,30 @@ def test_back_off_doubles_up_to_its_cap(make: Callable[..., Client], collector: 
         assert gap >= least - 0.005
 
 
+class Recording(random.Random):
+    """Notes the bounds that waits are drawn from, and waits little."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bounds: list[tuple[float, float]] = []
+
+    def uniform(self, a: float, b: float) -> float:
+        self.bounds.append((a, b))
+        return 0.001
+
+
+def test_back_off_is_drawn_from_the_whole_of_a_doubling_interval(
+    make: Callable[..., Client], collector: Collector
+) -> None:
+    """Full jitter: a thousand games that lost the same server do not come back together."""
+    collector.script = lambda events: problem(500)
+    rng = Recording()
+    client = make(backoff_base=1, backoff_cap=5, rng=rng)
+    trial(client)
+    collector.wait_for(lambda: len(collector.requests) >= 6)
+    assert rng.bounds[:5] == [(0, 1), (0, 2), (0, 4), (0, 5), (0, 5)]
+
+
 def test_slow_server_costs_the_game_nothing(
     make: Callable[..., Client], collector: Collector
 ) -> None:
@@ -527,23 +558,6 @@ def test_log_and_files_never_carry_the_key(
     assert "very-secret-key" not in caplog.text
     for path in (tmp_path / "spool").iterdir():
         assert b"very-secret-key" not in path.read_bytes()
-
-
-# The file itself ------------------------------------------------------------------------------------
-
-
-def test_file_needs_python_38_and_nothing_else() -> None:
-    source = Path(client_module.__file__).read_text()
-    tree = ast.parse(source, feature_version=(3, 8))
-    names = set()
-    for node in ast.walk(tree):
-        assert type(node).__name__ not in {"Match", "TryStar"}
-        if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0
-            names.add((node.module or "").split(".")[0])
-    assert names - {"__future__"} <= set(sys.stdlib_module_names) | {"msvcrt"}
 
 
 def test_spool_is_the_players_alone(
