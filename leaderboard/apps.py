@@ -9,7 +9,11 @@ class LeaderboardConfig(AppConfig):
     verbose_name = _("Leaderboard")
 
     def ready(self) -> None:
+        from leaderboard.live import live
         from leaderboard.standings import on_events_stored
+        from neurogame import lifecycle
         from telemetry.signals import events_stored
 
         events_stored.connect(on_events_stored, dispatch_uid="leaderboard.fold")
+        lifecycle.on_start(live.start)
+        lifecycle.on_stop(live.stop)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leaderboard.chart import histogram, nice_step
-from leaderboard.models import Standing
 from tests.browser import PHONE, browser, overflow, site, violations
+from tests.desk import standing
 from tests.interviews.chat_tools import until
 
 __all__ = ["browser", "site"]
@@ -19,13 +19,10 @@ def player(user_id, *, trials=120, accuracy=0.9, rt=900, **fields):
     """Standings of a player with even trials."""
     correct = round(trials * accuracy)
     milli = round((2 * accuracy - 1) * (1 - rt / 3000) * 1000)
-    return Standing.objects.create(
+    return standing(
         **{
             "user_id": user_id,
-            "task_type": "default",
             "model_version": "baseline_v1",
-            "day": timezone.now().date(),
-            "rule_version": 1,
             "trials": trials,
             "correct": correct,
             "rt_count": trials,
@@ -164,7 +161,7 @@ def test_the_board_refreshes_itself_and_keeps_the_focus(site):
     page.get_by_text("Live, as of").wait_for()
     page.focus("#table")
     player("u_3", rt=500)
-    Standing.objects.filter(user_id="u_2").update(points_milli=120 * 900)
+    player("u_2", rt=300)
     page.clock.run_for(6000)
     page.locator('tr[data-user="u_3"]').wait_for()
     names = page.eval_on_selector_all("#rows tr", "rows => rows.map((row) => row.dataset.user)")
