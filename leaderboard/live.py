@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import queue
 import threading
 import time
@@ -40,6 +41,7 @@ WANTED_S = 10.0
 # With nobody asking for this long, the thread only waits.
 IDLE_S = 60.0
 ANSWER_S = 10.0
+CONNECTION_S = 60.0
 # All views together hold sums for so many players: some 100 bytes each.
 VIEWED_MOST = 3_000_000
 VIEWS_LEAST = 6
@@ -83,6 +85,8 @@ class Live:
             queue.SimpleQueue()
         )
         self._thread: threading.Thread | None = None
+        self._file: tuple[int, int] | None = None
+        self._connected_at = -1e9
 
     # --- Asking ---
 
@@ -218,7 +222,7 @@ class Live:
         questions = [(one, future) for one, future in waiting if one and future]
         with self._lock:
             try:
-                connection.close_if_unusable_or_obsolete()
+                self._connect()
                 self._look()
             except Exception as error:
                 if not questions:
@@ -234,6 +238,21 @@ class Live:
                     future.set_exception(error)
             self._rank_wanted()
         return len(questions) == len(waiting)
+
+    def _connect(self) -> None:
+        """Keep the thread's connection while it is one to the database that others see.
+
+        Making one takes longer than a look. A file that was moved away or replaced is noticed.
+        """
+        name = connection.settings_dict["NAME"]
+        file = None
+        if connection.vendor == "sqlite" and os.path.exists(name):
+            found = os.stat(name)
+            file = (found.st_dev, found.st_ino)
+        old = time.monotonic() - self._connected_at > CONNECTION_S
+        if connection.errors_occurred or old or file != self._file:
+            connection.close()
+            self._file, self._connected_at = file, time.monotonic()
 
     def _rank_wanted(self) -> None:
         since = time.monotonic() - WANTED_S

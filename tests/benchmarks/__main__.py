@@ -19,7 +19,12 @@ from tests.benchmarks.processes import environment, scratch
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument(
-        "--only", choices=["ingest", "judging", "docker", "chat"], help="one part alone"
+        "--only",
+        choices=["ingest", "judging", "docker", "chat", "leaderboard"],
+        help="one part alone",
+    )
+    parser.add_argument(
+        "--large", action="store_true", help="the board with 10 million events (some minutes, 7 GB)"
     )
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each (%(default)s)")
     parser.add_argument("--quick", action="store_true", help="one small round: does it run?")
@@ -28,7 +33,7 @@ def main() -> int:
     with scratch() as folder:
         os.environ.update(environment(folder))
         django.setup()
-        from tests.benchmarks import ingest, judging, judging_docker, stream
+        from tests.benchmarks import ingest, judging, judging_docker, leaderboard, stream
         from tests.benchmarks.processes import manage
 
         manage(folder, "migrate", "-v0")
@@ -40,6 +45,13 @@ def main() -> int:
                 folder, rounds=rounds, checks=2 if options.quick else 200
             ),
             "docker": lambda: judging_docker.measure(folder, rounds=rounds),
+            "leaderboard": lambda: leaderboard.measure(
+                folder,
+                sizes=board_sizes(options),
+                requests=24 if options.quick else 3000,
+                rounds=rounds,
+                players=100 if options.quick else leaderboard.PLAYERS,
+            ),
             "chat": lambda: stream.measure(folder, rounds=rounds, ticks=5 if options.quick else 50),
         }
         print(
@@ -51,6 +63,13 @@ def main() -> int:
                 for figure in measure():
                     print(figure.line(), flush=True)
     return 0
+
+
+def board_sizes(options: argparse.Namespace) -> tuple[int, int]:
+    """Events in the two databases of the board."""
+    if options.quick:
+        return 200, 4000
+    return (1_000_000, 10_000_000) if options.large else (200_000, 1_000_000)
 
 
 if __name__ == "__main__":
