@@ -20,11 +20,12 @@ from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
 from leaderboard import cells, holds
-from leaderboard.cells import Added, Difficulties, State
+from leaderboard.cells import Added, Cell, Difficulties, State
 from leaderboard.models import Board, ItemDifficulty, PlaySession, Standing, Total
 from leaderboard.scoring import RULE_VERSION, RULES, SUMS
-from telemetry.ingest import ADVISORY_LOCK
-from telemetry.models import GameEvent
+from telemetry.ingest import take_turn
+from telemetry.models import EventPrune, GameEvent
+from telemetry.retention import standings_horizon
 from telemetry.wire import TRIAL_TYPE, Trial, trial_of
 
 CHUNK = 20_000
@@ -99,6 +100,7 @@ class Builder:
         self.after = 0
         self.token = secrets.randbits(62) + 1
         self.last: list[Added] | None = None
+        self.gone = _gone()
 
     # --- The lease ---
 
@@ -135,6 +137,7 @@ class Builder:
 
     def fill(self) -> None:
         """Add what is stored, chunk by chunk, until little is left."""
+        self._keep()
         while (upto := last_seq()) - self.after > LEFT_OVER:
             self.take(upto)
 
@@ -154,6 +157,10 @@ class Builder:
 
     def _put(self, chunk: list[tuple[Trial, str]]) -> None:
         added = cells.add(chunk, rule=self.rule, difficulties=self.difficulties)
+        kept = self.gone[0]
+        if kept is not None:
+            last = kept.toordinal()
+            added.cells = {cell: sums for cell, sums in added.cells.items() if cell[3] > last}
         if self.last is not None:
             self.last.append(added)
         with transaction.atomic():
@@ -162,13 +169,80 @@ class Builder:
 
     def catch_up(self) -> None:
         """Inside a transaction: keep ingest out of it and add what is left."""
-        if connection.vendor == "postgresql":  # on SQLite the transaction alone does it
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
+        take_turn()
         cells.touch()
         self._renew()
+        if _gone() != self.gone:
+            raise Busy("events were deleted meanwhile: try again")
         self.last = []
         self.take(last_seq())
+        self._keep_late()
+
+    # --- Days whose events were deleted ---
+
+    def _kept(self, state: State) -> QuerySet[Standing]:
+        """The sums of a build that events no longer add up to, because some were deleted.
+
+        They are kept as they are; another rule, which cannot score them anew, begins after them.
+        """
+        rows = Standing.objects.filter(rule_version=state.rule_version, build=state.build)
+        if self.gone[0] is None or self.before.rule_version != self.state.rule_version:
+            return rows.none()
+        return rows.filter(day__lte=self.gone[0])
+
+    def _keep(self) -> None:
+        if self.gone[0] is None:
+            return
+        after = 0
+        names = ("pk", *cells.CELL, *SUMS)
+        while rows := list(
+            self._kept(self.before).filter(pk__gt=after).order_by("pk").values_list(*names)[:5000]
+        ):
+            self._copy({_cell(row[1:5]): list(row[5:]) for row in rows})
+            after = rows[-1][0]
+        end_ms = (self.gone[0].toordinal() + 1 - cells.EPOCH_ORDINAL) * 86_400_000
+        sessions = PlaySession.objects.filter(
+            rule_version=self.before.rule_version, build=self.before.build, first_ms__lt=end_ms
+        )
+        after = 0
+        while spans := list(
+            sessions.filter(pk__gt=after)
+            .order_by("pk")
+            .values_list("pk", "user_id", "session_id", "first_ms", "last_ms")[:5000]
+        ):
+            added = Added(sessions={(row[1], row[2]): list(row[3:]) for row in spans})
+            with transaction.atomic():
+                cells.upsert(added, self.state)
+            after = spans[-1][0]
+
+    def _keep_late(self) -> None:
+        """What has come to these days since they were copied."""
+        names = (*cells.CELL, *SUMS)
+        changed = self._kept(self.before).filter(changed__gt=self.before.changed)
+        more: dict[Cell, list[int]] = {}
+        for row in changed.values_list(*names):
+            copied = (
+                self._kept(self.state)
+                .filter(**dict(zip(cells.CELL, row[:4], strict=True)))
+                .values_list(*SUMS)
+                .first()
+            ) or (0,) * len(SUMS)
+            more[_cell(row[:4])] = [now - was for now, was in zip(row[4:], copied, strict=True)]
+        self._copy(more)
+
+    def _copy(self, sums: dict[Cell, list[int]]) -> None:
+        with transaction.atomic():
+            cells.upsert(Added(cells=sums), self.state)
+
+
+def _cell(row: Sequence[Any]) -> Cell:
+    user_id, task_type, model_version, day = row
+    return user_id, task_type, model_version, day.toordinal()
+
+
+def _gone() -> tuple[date | None, int]:
+    """The last day of which events were deleted, and how many deletions have ended."""
+    return standings_horizon(), EventPrune.objects.exclude(finished_at=None).count()
 
 
 def current() -> State:
@@ -228,6 +302,14 @@ KEYS: dict[Any, tuple[tuple[str, ...], tuple[str, ...]]] = {
     Total: (("user_id", "task_type", "model_version"), SUMS),
     PlaySession: (("user_id", "session_id"), ("first_ms", "last_ms")),
 }
+
+
+def stored_cells() -> dict[Cell, tuple[int, ...]]:
+    """The cells that count, with their sums."""
+    state = current()
+    rows = Standing.objects.filter(rule_version=state.rule_version, build=state.build)
+    names = (*cells.CELL, *SUMS)
+    return {_cell(row[:4]): tuple(row[4:]) for row in rows.values_list(*names).iterator()}
 
 
 def differences(*, progress: Progress = lambda seq: None) -> list[Difference]:

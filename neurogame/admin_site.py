@@ -71,6 +71,7 @@ NAVIGATION: list[tuple[Any, list[tuple[Any, ...]]]] = [
             ("telemetry.eventconflict", "call_split"),
             ("telemetry.modelversion", "model_training"),
             ("telemetry.apikey", "key"),
+            ("telemetry.eventprune", "auto_delete"),
         ],
     ),
     (

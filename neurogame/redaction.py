@@ -34,6 +34,8 @@ _HEADER = re.compile(
 _SCHEME = re.compile(r"\b(Bearer|Basic|Token)(\s+)[A-Za-z0-9._~+/=-]{6,}", re.IGNORECASE)
 _JWT = re.compile(r"\beyJ[\w-]{6,}\.[\w-]{4,}\.[\w-]*")
 _PROVIDER_KEY = re.compile(r"\bsk-[\w-]{8,}")
+# A key of this product's own, wherever it stands; its first letters, by which it is known, may show.
+_OWN_KEY = re.compile(r"(?<![A-Za-z0-9])ngk_[\w-]{8,}")
 _URL_PASSWORD = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)([^\s@/]+)(@)", re.IGNORECASE)
 
 # Paths that carry a secret themselves: a password reset's link, an invite's link.
@@ -48,6 +50,7 @@ def redact(text: str) -> str:
     text = _SCHEME.sub(rf"\1\2{MASK}", text)
     text = _JWT.sub(MASK, text)
     text = _PROVIDER_KEY.sub(MASK, text)
+    text = _OWN_KEY.sub(MASK, text)
     return _URL_PASSWORD.sub(rf"\1{MASK}\3", text)
 
 
@@ -73,8 +76,8 @@ def _value(value: str) -> str:
 
 
 def redact_path(path: str) -> str:
-    """A path without the tokens of reset and invite links."""
-    return _SECRET_PATH.sub(rf"\1{MASK}", path)
+    """A path without the tokens of reset and invite links, and without keys."""
+    return _OWN_KEY.sub(MASK, _SECRET_PATH.sub(rf"\1{MASK}", path))
 
 
 def redact_target(path: str, query: str) -> str:

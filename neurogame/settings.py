@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import environ
 from corsheaders.defaults import default_headers
+from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
@@ -337,6 +338,10 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 33 << 20
 DEFAULT_API_KEY = "dev-key-change-me"
 NEUROGAME_API_KEY = text("NEUROGAME_API_KEY", DEFAULT_API_KEY)
 DATA_DIR = NEUROGAME_DB_PATH.parent
+# Days that raw events are kept; None: for ever.
+EVENT_RETENTION_DAYS = env.int("EVENT_RETENTION_DAYS", default=None)
+if EVENT_RETENTION_DAYS is not None and EVENT_RETENTION_DAYS < 1:
+    raise ImproperlyConfigured("EVENT_RETENTION_DAYS is 1 or more; empty keeps events for ever.")
 
 # --- Interviewer ----------------------------------------------------------------------------
 

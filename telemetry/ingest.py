@@ -21,7 +21,7 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.utils import timezone
 
-from telemetry import signals
+from telemetry import signals, tombstones
 from telemetry.models import EventConflict, GameEvent, ModelVersion, QuarantinedEvent
 from telemetry.wire import Accepted, Rejected, StoredEvent
 
@@ -63,6 +63,17 @@ class Batch:
 # --- Storing ------------------------------------------------------------------------------------
 
 
+def take_turn() -> None:
+    """In a transaction: wait for the one right to insert, so that commit order is `seq` order.
+
+    SQLite has one writer anyway. Raises `OperationalError` after ten seconds.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '10s'")
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
+
+
 def store(batch: Batch) -> Counts:
     """Store one batch inside the caller's transaction."""
     accepted = [event for event in batch.events if isinstance(event, Accepted)]
@@ -70,10 +81,12 @@ def store(batch: Batch) -> Counts:
     first: dict[str, Accepted] = {}
     for event in accepted:
         first.setdefault(event.event_id, event)
-    inserted = _insert(list(first.values()), batch)
+    deleted = tombstones.buried(first)
+    new = [event for event in first.values() if event.event_id not in deleted]
+    inserted = _insert(new, batch)
     later = [event for event in accepted if first[event.event_id] is not event]
     known = [event for event in first.values() if event.event_id not in inserted]
-    _record_conflicts(known + later, batch)
+    _record_conflicts([event for event in known + later if event.event_id not in deleted], batch)
     _quarantine(rejected, batch)
     stored = [
         StoredEvent(
@@ -275,10 +288,7 @@ class Writer:
         try:
             connection.close_if_unusable_or_obsolete()
             with transaction.atomic(durable=True):
-                if connection.vendor == "postgresql":
-                    with connection.cursor() as cursor:
-                        cursor.execute("SET LOCAL lock_timeout = '10s'")
-                        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
+                take_turn()
                 for batch, future in waiting:
                     try:
                         with transaction.atomic():
@@ -317,6 +327,7 @@ def resubmit(row: QuarantinedEvent) -> Counts:
         return Counts(rejected=1)
     batch = Batch([event], now, row.client_version, row.api_key_id)
     with transaction.atomic():
+        take_turn()
         counts = store(batch)
         row.resolved_at = now
         row.save(update_fields=["resolved_at"])

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q
 from django.db.models.signals import post_delete, post_save
 from django.utils import timezone
@@ -94,23 +95,29 @@ def check(text: str) -> Grant | None:
     known = cached(text)
     if not isinstance(known, bool):
         return known
-    found = ApiKey.objects.usable().filter(digest=digest(text)).first()
-    grant = None
+    now = timezone.now()
+    found = ApiKey.objects.usable(now).filter(digest=digest(text)).first()
+    grant, seconds = None, CACHE_S
     if found is not None:
         grant = Grant(found.pk, found.can_ingest, found.can_export, found.requests_per_minute)
-        now = timezone.now()
+        if found.expires_at is not None:
+            seconds = min(seconds, (found.expires_at - now).total_seconds())
         ApiKey.objects.filter(pk=found.pk).filter(
             Q(last_used_at=None) | Q(last_used_at__lt=now - USED_EVERY)
         ).update(last_used_at=now)
     if len(_cache) > 10_000:
         _cache.clear()
-    _cache[digest(text)] = (time.monotonic() + CACHE_S, grant)
+    _cache[digest(text)] = (time.monotonic() + seconds, grant)
     return grant
 
 
 def forget(**kwargs: Any) -> None:
-    """Drop what is cached, so that a change of a key holds at once in this process."""
+    """Drop what is cached, so that a change of a key holds at once in this process.
+
+    Again after the commit: until then other threads read, and cache, what was before.
+    """
     _cache.clear()
+    transaction.on_commit(_cache.clear)
 
 
 post_save.connect(forget, sender=ApiKey)

@@ -178,6 +178,66 @@ class EventConflict(models.Model):
         return str(self.event_id)
 
 
+class Tombstone(models.Model):
+    """That an event of this id was stored once and deleted since; see `tombstones`."""
+
+    digest = models.UUIDField(primary_key=True)
+
+    class Meta:
+        verbose_name = _("tombstone")
+        verbose_name_plural = _("tombstones")
+
+    def __str__(self) -> str:
+        return str(self.digest)
+
+
+class EventPrune(models.Model):
+    """A deletion of raw events: what for, how much, and since when the standings stand alone."""
+
+    class Kind(models.TextChoices):
+        AGE = "age", _("by age")
+        PLAYER = "player", _("a player's data")
+
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind)
+    before = models.DateTimeField(
+        _("received before"), null=True, blank=True, help_text=_("In UTC, exclusive.")
+    )
+    event_type = models.CharField(_("type"), max_length=64, blank=True)
+    player_digest = models.CharField(
+        _("player"),
+        max_length=64,
+        blank=True,
+        help_text=_("A keyed hash: whose data went can be checked, not read."),
+    )
+    started_at = models.DateTimeField(_("started"), default=timezone.now)
+    finished_at = models.DateTimeField(
+        _("finished"),
+        null=True,
+        blank=True,
+        help_text=_("Empty: it runs, or was interrupted; the same command goes on with it."),
+    )
+    events = models.PositiveBigIntegerField(_("events"), default=0)
+    conflicts = models.PositiveBigIntegerField(_("conflicts"), default=0)
+    quarantined = models.PositiveBigIntegerField(_("quarantined"), default=0)
+    standings_day = models.DateField(
+        _("standings kept to"),
+        null=True,
+        blank=True,
+        help_text=_(
+            "The last day that deleted events count in: up to it the standings are kept as they "
+            "are and cannot be rebuilt from events."
+        ),
+    )
+
+    class Meta:
+        verbose_name = _("deletion of events")
+        verbose_name_plural = _("deletions of events")
+        ordering = ["-started_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.started_at:%Y-%m-%d %H:%M}"
+
+
 class AntiCheatSignal(models.Model):
     """One signal from the candidate's page, with the client's time and ours."""
 

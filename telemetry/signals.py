@@ -9,3 +9,6 @@ from django.dispatch import Signal
 events_stored = Signal()
 # After the commit of a batch of anti-cheat signals; kwargs: session_id, signals.
 signals_stored = Signal()
+# Inside the transaction that ends the deletion of a player's data; kwargs: user_id. Receivers delete
+# what they hold of the player, and may raise: then nothing of it counts as done.
+player_erased = Signal()

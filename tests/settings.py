@@ -26,6 +26,7 @@ for _name in (
     "SANDBOX_DOCKER_RUNTIME",
     "SANDBOX_POOL",
     "PORT",
+    "EVENT_RETENTION_DAYS",
 ):
     os.environ.pop(_name, None)
 os.environ.update(

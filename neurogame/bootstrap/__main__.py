@@ -104,7 +104,7 @@ def bench(arguments: list[str]) -> int:
     """Measure this machine beside peers."""
     install(development=True)
     catalogues.compile_all()
-    with services.available("NEUROGAME_TEST_DOCKER") as found:
+    with services.available("NEUROGAME_TEST_DOCKER", "NEUROGAME_TEST_POSTGRES") as found:
         command = [sys.executable, "-m", "tests.benchmarks", *arguments]
         return subprocess.run(command, env={**os.environ, **found}).returncode
 

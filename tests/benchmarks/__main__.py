@@ -15,13 +15,16 @@ import django
 
 from tests.benchmarks.processes import environment, scratch
 
+ON_REQUEST = ("crash", "storage")
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument(
         "--only",
-        choices=["ingest", "judging", "docker", "chat", "leaderboard"],
-        help="one part alone",
+        choices=["ingest", "judging", "docker", "chat", "leaderboard", "crash", "storage"],
+        help="one part alone; crash (twenty times kill -9) and storage (bytes an event) only run"
+        " when they are named",
     )
     parser.add_argument(
         "--large", action="store_true", help="the board with 10 million events (some minutes, 7 GB)"
@@ -33,7 +36,15 @@ def main() -> int:
     with scratch() as folder:
         os.environ.update(environment(folder))
         django.setup()
-        from tests.benchmarks import ingest, judging, judging_docker, leaderboard, stream
+        from tests.benchmarks import (
+            crash,
+            ingest,
+            judging,
+            judging_docker,
+            leaderboard,
+            storage,
+            stream,
+        )
         from tests.benchmarks.processes import manage
 
         manage(folder, "migrate", "-v0")
@@ -53,13 +64,15 @@ def main() -> int:
                 players=100 if options.quick else leaderboard.PLAYERS,
             ),
             "chat": lambda: stream.measure(folder, rounds=rounds, ticks=5 if options.quick else 50),
+            "crash": lambda: crash.measure(folder, rounds=2 if options.quick else 20),
+            "storage": lambda: storage.measure(folder, events=5000 if options.quick else 200_000),
         }
         print(
             f"Python {platform.python_version()}, {platform.system()} {platform.machine()},"
             f" {os.cpu_count()} cores; median of {rounds} interleaved rounds"
         )
         for name, measure in parts.items():
-            if options.only in (None, name):
+            if options.only == name or (options.only is None and name not in ON_REQUEST):
                 for figure in measure():
                     print(figure.line(), flush=True)
     return 0

@@ -27,6 +27,8 @@ from neurogame.redaction import RedactingFilter, redact, redact_query, redact_ta
         ("redis://:pw@host:6379/0", "redis://:[redacted]@host:6379/0"),
         ("it was eyJhbGciOi.eyJ1c2Vy.c2ln here", "it was [redacted] here"),
         ("key sk-abcdefghijkl was refused", "key [redacted] was refused"),
+        ("no such key: 'ngk_AbCd-efgh_1234'", "no such key: '[redacted]'"),
+        ("the key ngk_AbCdef… was rotated", "the key ngk_AbCdef… was rotated"),
         ("old_password=a&new_password1=b", "old_password=[redacted]&new_password1=[redacted]"),
     ],
 )
@@ -65,6 +67,9 @@ def test_query_shows_no_secret_parameter(query: str, clean: str) -> None:
 
 def test_token_in_a_path_is_masked() -> None:
     assert redact_target("/accounts/reset/MQ/abc-def/", "") == "/accounts/reset/MQ/[redacted]/"
+    assert redact_target("/v1/ngk_AbCd-efgh_12", "q=ngk_AbCd-efgh_12") == (
+        "/v1/[redacted]?q=[redacted]"
+    )
 
 
 @given(st.text(alphabet="aApi_key=&:\"' token/?Bearer.0", max_size=60))

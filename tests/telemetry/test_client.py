@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import logging
 import os
 import random
 import re
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,12 +22,6 @@ from telemetry.client import Client, uuid7
 from tests.telemetry.collector import OK, Collector, problem
 
 QUICK = {"flush_interval": 0.02, "backoff_base": 0.01, "backoff_cap": 0.05, "adopt_interval": 0.05}
-
-
-@pytest.fixture
-def collector() -> Iterator[Collector]:
-    with Collector() as running:
-        yield running
 
 
 @pytest.fixture
@@ -527,23 +519,6 @@ def test_log_and_files_never_carry_the_key(
     assert "very-secret-key" not in caplog.text
     for path in (tmp_path / "spool").iterdir():
         assert b"very-secret-key" not in path.read_bytes()
-
-
-# The file itself ------------------------------------------------------------------------------------
-
-
-def test_file_needs_python_38_and_nothing_else() -> None:
-    source = Path(client_module.__file__).read_text()
-    tree = ast.parse(source, feature_version=(3, 8))
-    names = set()
-    for node in ast.walk(tree):
-        assert type(node).__name__ not in {"Match", "TryStar"}
-        if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0
-            names.add((node.module or "").split(".")[0])
-    assert names - {"__future__"} <= set(sys.stdlib_module_names) | {"msvcrt"}
 
 
 def test_spool_is_the_players_alone(

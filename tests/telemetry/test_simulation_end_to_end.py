@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -22,22 +21,24 @@ SIZE = ["--players", "60", "--trials", "60", "--seed", "9", "--end", END.isoform
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated database, to copy."""
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server that never starts: its migrated database is there to copy."""
     made = ServerProcess(tmp_path_factory.mktemp("database"))
     made.migrate()
-    return Path(made.env["NEUROGAME_DB_PATH"])
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="module")
-def server(database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    running = ServerProcess(tmp_path_factory.mktemp("server"))
-    shutil.copy(database, running.env["NEUROGAME_DB_PATH"])
+def server(
+    database: ServerProcess, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServerProcess]:
+    running = ServerProcess(tmp_path_factory.mktemp("server"), copy_of=database)
     try:
         running.start()
         yield running
     finally:
-        running.stop()
+        running.close()
 
 
 def simulate(server: ServerProcess, truth: Path, *more: str) -> str:
@@ -175,11 +176,10 @@ def test_wrong_key_and_no_server_end_in_an_error(server: ServerProcess) -> None:
 
 
 def test_killed_server_loses_nothing_that_the_client_saw_acknowledged(
-    database: Path, tmp_path: Path
+    database: ServerProcess, tmp_path: Path
 ) -> None:
     """``kill -9`` of the real server while the real client sends; then every event is there once."""
-    server = ServerProcess(tmp_path)
-    shutil.copy(database, server.env["NEUROGAME_DB_PATH"])
+    server = ServerProcess(tmp_path, copy_of=database)
     try:
         server.start()
         client = Client(
@@ -195,7 +195,7 @@ def test_killed_server_loses_nothing_that_the_client_saw_acknowledged(
         sent = [client.track("task_result", user_id="u", payload=trial) for _ in range(1000)]
         while client.stats()["delivered"] < 100:
             time.sleep(0.002)
-        server.stop()
+        server.kill()
         assert client.pending() > 0
         sent += [client.track("task_result", user_id="u", payload=trial) for _ in range(100)]
         server.start()
@@ -206,4 +206,4 @@ def test_killed_server_loses_nothing_that_the_client_saw_acknowledged(
         assert len(stored) == len(set(stored))
         assert set(stored) == set(sent)
     finally:
-        server.stop()
+        server.close()
