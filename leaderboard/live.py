@@ -42,8 +42,8 @@ WANTED_S = 10.0
 IDLE_S = 60.0
 ANSWER_S = 10.0
 CONNECTION_S = 60.0
-# All views together hold sums for so many players: some 100 bytes each.
-VIEWED_MOST = 3_000_000
+# All views together hold sums for so many players: some 150 bytes each.
+VIEWED_MOST = 2_000_000
 VIEWS_LEAST = 6
 
 
@@ -129,6 +129,12 @@ class Live:
     def player(self, user_id: str) -> int | None:
         """The number of a player in every ranking, if there is one."""
         return self._ledger.players.get(user_id)
+
+    def known_values(self) -> tuple[list[str], list[str]]:
+        """Task types and model versions that somebody has played, in order, as of the last look."""
+        return sorted(filter(None, list(self._ledger.task_types))), sorted(
+            filter(None, list(self._ledger.model_versions))
+        )
 
     @property
     def running(self) -> bool:

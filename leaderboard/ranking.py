@@ -36,14 +36,32 @@ class Ranking:
     """
 
     def __init__(
-        self, names: list[str], player: Ints, score: Ints, error: Ints, sums: Ints
+        self,
+        names: list[str],
+        player: Ints,
+        score: Ints,
+        error: Ints,
+        sums: Ints,
+        *,
+        reference: float = 0.0,
+        population: float = 0.0,
     ) -> None:
         self._names = names
         self.player = player
         self.score = score
         self.error = error
         self.trials, self.correct, self.responses, self.rt_sum_ms = sums
+        self.reference = reference
+        self.population = population
         self._answers: dict[tuple[int, int], bytes] = {}
+
+    def scored(self, sums: Ints) -> list[float]:
+        """The scores that other sums of trials have on this board, a column each."""
+        n = np.maximum(sums[0], 1)
+        mean, variance = scoring.adjusted_means(np.vstack([n[None], sums[1:]]), self.reference)
+        mean = np.where(sums[0] > 0, mean, self.population)
+        score, _error = scoring.shrunk(sums[0].astype(np.float64), mean, variance, self.population)
+        return [value / 10 for value in score.tolist()]
 
     def among(self, min_tasks: int) -> Ints:
         """The places of the players with so many trials, best first."""
@@ -202,14 +220,20 @@ class View:
         self._means()
         size = min(len(ledger.names), self.sums.shape[1])
         player = np.flatnonzero((self.sums[0, :size] > 0) & ~ledger.off[:size])
-        trials = self.sums[0, player]
-        score, error = scoring.shrunk(
-            trials.astype(np.float64), self.mean[player], self.variance[player]
-        )
+        trials = self.sums[0, player].astype(np.float64)
+        mean = self.mean[player]
+        population = scoring.population_mean(trials, mean)
+        score, error = scoring.shrunk(trials, mean, self.variance[player], population)
         order = np.argsort((-score << 32) + ledger.name_order[player])
         player = player[order]
         self.ranking = Ranking(
-            ledger.names, player, score[order], error[order], self.sums[:4, player]
+            ledger.names,
+            player,
+            score[order],
+            error[order],
+            self.sums[:4, player],
+            reference=self.reference,
+            population=population,
         )
         self.ranked_at = time.monotonic()
         self.dirty = False

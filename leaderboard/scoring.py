@@ -256,22 +256,25 @@ def adjusted_means(sums: NDArray[np.int64], reference: float) -> tuple[Floats, F
     return mean, variance
 
 
+def population_mean(n: Floats, mean: Floats) -> float:
+    """m: the mean of all players' p, each with the weight n / (n + k) that its own mean has.
+
+    Summed in integers, so that the order of the players does not matter. 0 without players.
+    """
+    weight = n / (n + SHRINKAGE)
+    total = int(np.rint(weight * 1e11).sum(dtype=np.int64))
+    return int(np.rint(weight * mean * 1e11).sum(dtype=np.int64)) / total if total else 0.0
+
+
 def shrunk(
-    n: Floats, mean: Floats, variance: Floats
+    n: Floats, mean: Floats, variance: Floats, population: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(score, standard error) of players in ten-thousandths of a point, so .1 of a milli-point.
 
     The empirical-Bayes mean m + n / (n + k) * (p - m), its error that of the own mean times the
-    same weight (Efron & Morris 1975, JASA 70, 311-319). m is the mean of all players' p, each with
-    the weight n / (n + k) that its own mean has; it is summed in integers, so that the order of
-    the players does not matter.
+    same weight (Efron & Morris 1975, JASA 70, 311-319).
     """
-    if not n.size:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
     weight = n / (n + SHRINKAGE)
-    population = int(np.rint(weight * mean * 1e11).sum(dtype=np.int64)) / int(
-        np.rint(weight * 1e11).sum(dtype=np.int64)
-    )
     score = population + weight * (mean - population)
     error = weight * np.sqrt(variance)
     return np.rint(score * 10_000).astype(np.int64), np.rint(error * 10_000).astype(np.int64)
