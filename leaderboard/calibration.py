@@ -79,7 +79,7 @@ def _step(slope: Floats, curvature: Floats) -> Floats:
 
 def calibrate(*, progress: Callable[[int], object] = lambda seq: None) -> int:
     """Rate the items that have trials enough and no difficulty yet, and rebuild; how many."""
-    known = cells.difficulties(rebuild.current().calibration)
+    known = cells.difficulties(rebuild.current())
     players: dict[str, int] = {}
     items: dict[tuple[str, str], int] = {}
     first = max(0, rebuild.last_seq() - TRIALS_MOST)
@@ -97,14 +97,18 @@ def calibrate(*, progress: Callable[[int], object] = lambda seq: None) -> int:
             bare.add(number)
         else:
             given[number] = milli_logits(trial.difficulty) / 1000.0
+    if not items:
+        return 0
     levels = np.array([known.get(key, np.nan) for key in items], np.float64) / 1000.0
     old = ~np.isnan(levels)
     for number, level in given.items():
         if not old[number]:
             levels[number] = level
-    answers = Answers(np.array(player), np.array(item), np.array(solved, bool), levels)
+    answers = Answers(
+        np.array(player, np.int64), np.array(item, np.int64), np.array(solved, bool), levels
+    )
     counts = np.bincount(answers.item, minlength=len(items))
-    right = np.bincount(answers.item, answers.solved, minlength=len(items))
+    right = np.bincount(answers.item, answers.solved.astype(np.float64), minlength=len(items))
     new = [
         ItemDifficulty(
             task_type=task_type,

@@ -48,6 +48,7 @@ class State:
     rule_version: int
     build: int
     calibration: int
+    born: int = 0
 
     @property
     def rule(self) -> Rule:
@@ -213,7 +214,7 @@ def _touch() -> str:
         "(id, born, changed, rule_version, build, calibration, stale, unrated_seen, rebuild_token) "
         f"VALUES (1, %s, 1, {RULE_VERSION}, 0, 0, %s, 0, 0) "
         f"ON CONFLICT (id) DO UPDATE SET changed = {table}.changed + 1 "
-        "RETURNING changed, rule_version, build, calibration"
+        "RETURNING changed, rule_version, build, calibration, born"
     )
 
 
@@ -255,22 +256,23 @@ def totals(user_ids: Iterable[str], state: State) -> dict[str, Sums]:
         return {row[0]: Sums(*row[1:]) for row in cursor.fetchall()}
 
 
-_difficulties: tuple[int, Difficulties] = (0, {})
+_difficulties: tuple[tuple[int, int], Difficulties] = ((0, 0), {})
 
 
-def difficulties(calibration: int) -> Difficulties:
-    """The frozen difficulties of a calibration, in milli-logits by (task type, item)."""
+def difficulties(state: State) -> Difficulties:
+    """The frozen difficulties that count, in milli-logits by (task type, item)."""
     global _difficulties
-    if calibration == 0:
+    if state.calibration == 0:
         return {}
+    wanted = (state.born, state.calibration)
     known, rows = _difficulties
-    if known != calibration:
-        found = ItemDifficulty.objects.filter(calibration__lte=calibration)
+    if known != wanted:
+        found = ItemDifficulty.objects.filter(calibration__lte=state.calibration)
         rows = {
             (task_type, item_id): level
             for task_type, item_id, level in found.values_list(
                 "task_type", "item_id", "milli_logits"
             )
         }
-        _difficulties = (calibration, rows)
+        _difficulties = (wanted, rows)
     return rows

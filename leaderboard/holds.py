@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from leaderboard import cells, suspicion
 from leaderboard.cells import Session, State
+from leaderboard.live import live
 from leaderboard.models import HoldState, PlayerHold, PlaySession
 from leaderboard.scoring import SUMS, Sums
 from leaderboard.suspicion import OVERLAP_MS, Finding, Overlap
@@ -31,6 +32,7 @@ def decide(hold: PlayerHold, *, state: str, by: Any, reason: str) -> bool:
     )
     if changed:
         hold.refresh_from_db()
+        transaction.on_commit(live.poke, robust=True)
     return bool(changed)
 
 

@@ -6,8 +6,9 @@ the cost of that is the cost of the change. Of it each selection that somebody a
 `View`: sums by player, to which the same changes are added, and the `Ranking` that they make.
 
 While the process serves, one thread does all this four times a second as long as somebody asks,
-and requests only read; a selection that nobody has asked for yet waits for that thread once. In a
-process without the thread (a command, a test) whoever asks does it.
+and requests only read; what another process stored shows within a second. A selection that nobody
+has asked for yet, and the first request after this process has stored events, wait for that
+thread. In a process without the thread (a command, a test) whoever asks does it.
 """
 
 from __future__ import annotations
@@ -80,6 +81,7 @@ class Live:
         self._views: OrderedDict[Selection, View] = OrderedDict()
         self._day = date.min
         self._looked = -1e9
+        self._poked = -1e9
         self._asked_at = -1e9
         self._asked: queue.SimpleQueue[tuple[Selection | None, Future[Ranking] | None]] = (
             queue.SimpleQueue()
@@ -123,8 +125,13 @@ class Live:
             return None
         view.wanted = now
         as_of = view.ranked_at if view.dirty else self._looked
-        fresh = now - as_of <= FRESH_S and (view.days is None or self._day == today())
+        fresh = as_of >= max(now - FRESH_S, self._poked)
+        fresh = fresh and (view.days is None or self._day == today())
         return view.ranking if fresh else None
+
+    def poke(self) -> None:
+        """This process has committed a change: whoever asks from now on sees it."""
+        self._poked = time.monotonic()
 
     def player(self, user_id: str) -> int | None:
         """The number of a player in every ranking, if there is one."""

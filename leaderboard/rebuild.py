@@ -94,7 +94,7 @@ class Builder:
             raise LookupError(f"there is no rule {version}: there are {sorted(RULES)}")
         build = 1 - before.build if version == before.rule_version else 0
         self.rule = RULES[version]
-        self.difficulties = {**cells.difficulties(before.calibration), **(new_difficulties or {})}
+        self.difficulties = {**cells.difficulties(before), **(new_difficulties or {})}
         self.state = State(0, version, build, before.calibration)
         self.progress = progress
         self.after = 0
@@ -247,7 +247,9 @@ def _gone() -> tuple[date | None, int]:
 
 def current() -> State:
     """What counts now; the beginnings where there is nothing yet."""
-    row = Board.objects.values_list("changed", "rule_version", "build", "calibration").first()
+    row = Board.objects.values_list(
+        "changed", "rule_version", "build", "calibration", "born"
+    ).first()
     return State(*row) if row else State(0, RULE_VERSION, 0, 0)
 
 

@@ -29,6 +29,7 @@ def fold(events: Sequence[StoredEvent]) -> None:
     faults: list[tuple[int, Exception]] = []
     if trials:
         _fold(trials, faults)
+        transaction.on_commit(live.live.poke, robust=True)
     if faults:
         seqs = [seq for seq, _fault in faults]
         logger.error(
@@ -57,7 +58,7 @@ def _add(events: Sequence[StoredEvent], state: cells.State) -> None:
     added = cells.add(
         ((event.trial, event.session_id) for event in events if event.trial is not None),
         rule=state.rule,
-        difficulties=cells.difficulties(state.calibration),
+        difficulties=cells.difficulties(state),
     )
     cells.upsert(added, state)
     holds.hold_suspicious(
