@@ -68,6 +68,15 @@ def today() -> date:
     return datetime.now(UTC).date()
 
 
+def _file() -> tuple[int, int] | None:
+    """Which file SQLite's database is now; None where it is none."""
+    if connection.vendor == "sqlite":
+        with contextlib.suppress(OSError):
+            found = os.stat(connection.settings_dict["NAME"])
+            return found.st_dev, found.st_ino
+    return None
+
+
 class Unavailable(Exception):
     """The standings could not be read in time."""
 
@@ -87,7 +96,7 @@ class Live:
             queue.SimpleQueue()
         )
         self._thread: threading.Thread | None = None
-        self._file: tuple[int, int] | None = None
+        self._read_file: tuple[int, int] | None = None
         self._connected_at = -1e9
 
     # --- Asking ---
@@ -125,7 +134,7 @@ class Live:
             return None
         view.wanted = now
         as_of = view.ranked_at if view.dirty else self._looked
-        fresh = as_of >= max(now - FRESH_S, self._poked)
+        fresh = as_of >= max(now - FRESH_S, self._poked) and _file() == self._read_file
         fresh = fresh and (view.days is None or self._day == today())
         return view.ranking if fresh else None
 
@@ -217,6 +226,7 @@ class Live:
     def _run(self) -> None:
         try:
             with self._lock, contextlib.suppress(Exception):
+                self._connect()
                 self._look()
                 self._answer(Selection())  # ready before the first visitor
             while self._turn():
@@ -257,15 +267,11 @@ class Live:
 
         Making one takes longer than a look. A file that was moved away or replaced is noticed.
         """
-        name = connection.settings_dict["NAME"]
-        file = None
-        if connection.vendor == "sqlite" and os.path.exists(name):
-            found = os.stat(name)
-            file = (found.st_dev, found.st_ino)
+        file = _file()
         old = time.monotonic() - self._connected_at > CONNECTION_S
-        if connection.errors_occurred or old or file != self._file:
+        if connection.errors_occurred or old or file != self._read_file:
             connection.close()
-            self._file, self._connected_at = file, time.monotonic()
+            self._read_file, self._connected_at = file, time.monotonic()
 
     def _rank_wanted(self) -> None:
         since = time.monotonic() - WANTED_S
