@@ -19,8 +19,9 @@ from django.utils.translation import ngettext
 from unfold.decorators import action, display
 from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from leaderboard import holds, standings
+from leaderboard import holds, rebuild, standings
 from leaderboard.forms import BoardForm
+from leaderboard.live import live
 from leaderboard.models import HoldState, PlayerHold, Standing
 from leaderboard.resources import StandingResource
 from neurogame import audit, dashboard
@@ -79,7 +80,7 @@ class StandingAdmin(ExportAdmin, BigRecordAdmin):
                 "description": _(
                     "Sums over one player, task type, model version and day. Only integers, so "
                     "that adding event by event equals a rebuild exactly "
-                    "(manage.py standings --check)."
+                    "(manage.py standings rebuild --check)."
                 ),
                 "fields": ("user_id", "task_type", "model_version", "day", "rule_version"),
             },
@@ -94,8 +95,21 @@ class StandingAdmin(ExportAdmin, BigRecordAdmin):
                 )
             },
         ),
+        (
+            _("Difficulties"),
+            {
+                "fields": (
+                    "rated", "rated_correct", "unrated", "difficulty_sum", "difficulty_sq",
+                    "difficulty_correct",
+                )
+            },
+        ),
     )  # fmt: skip
     readonly_fields = ("mean_points",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Standing]:
+        """The rows that count: what a rebuild is making beside them is nobody's business."""
+        return super().get_queryset(request).filter(build=rebuild.current().build)
 
     @display(description=_("points a trial"))
     def mean_points(self, row: Standing) -> str:
@@ -104,16 +118,10 @@ class StandingAdmin(ExportAdmin, BigRecordAdmin):
     @action(description=_("Board"), url_path="board", icon="trophy", permissions=["view"])
     def board(self, request: HttpRequest) -> HttpResponse:
         """The board as it is public, with the way to each player's rows."""
-        known = {
-            field: list(
-                Standing.objects.order_by(field).values_list(field, flat=True).distinct()[:100]
-            )
-            for field in ("task_type", "model_version")
-        }
+        rows = standings.board()  # so that what the filters offer is known
+        task_types, model_versions = live.known_values()
         form = BoardForm(
-            request.GET,
-            task_types=list(filter(None, known["task_type"])),
-            model_versions=list(filter(None, known["model_version"])),
+            request.GET, task_types=task_types[:100], model_versions=model_versions[:100]
         )
         del form.fields["player"]
         for field in form.fields.values():
@@ -126,7 +134,7 @@ class StandingAdmin(ExportAdmin, BigRecordAdmin):
             "admin/leaderboard/board.html",
             title=_("Board"),
             form=form,
-            rows=standings.board(**form.filters()),
+            rows=standings.board(**form.filters()) if request.GET else rows,
             off=PlayerHold.objects.exclude(state=HoldState.RELEASED).count(),
             holds_url=reverse("admin:leaderboard_playerhold_changelist"),
         )

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from leaderboard.models import PlayerHold, Standing
+from leaderboard.models import Board, PlayerHold
+from leaderboard.rebuild import TABLES
 
 
 def on_player_erased(sender: Any, user_id: str, **kwargs: Any) -> None:
-    """Standings of every rule and the hold; in the transaction that ends the deletion."""
-    Standing.objects.filter(user_id=user_id).delete()
-    PlayerHold.objects.filter(user_id=user_id).delete()
+    """Sums and sessions of every build and the hold; in the transaction that ends the deletion.
+
+    A new history begins, so that every process forgets what it keeps in memory.
+    """
+    for model in (*TABLES, PlayerHold):
+        model.objects.filter(user_id=user_id).delete()
+    Board.objects.update(born=time.time_ns())

@@ -5,51 +5,113 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from leaderboard import standings
-from leaderboard.chart import histogram
+from leaderboard.chart import histogram, line, sparkline
 from leaderboard.forms import BoardForm
-from leaderboard.models import Standing
+from leaderboard.live import Selection, Unavailable, live, today
+from leaderboard.ranking import Ranking, masked
+from leaderboard.trends import Trend, trends
+from neurogame.problems import problem_response, unavailable
 
 MOST_CHOICES = 100
-
-
-def _known(field: str) -> list[str]:
-    """Values of a filter that occur, as far as they fit into a list."""
-    values = Standing.objects.order_by(field).values_list(field, flat=True).distinct()
-    return [value for value in values[:MOST_CHOICES] if value]
+# Rows further down have no trend: nobody compares that many at a glance.
+TRENDS_MOST = 100
 
 
 @require_safe
 def board(request: HttpRequest) -> HttpResponse:
-    """The page; with `?part=chart` only the chart, for a page that refreshes itself."""
-    form = BoardForm(
-        request.GET, task_types=_known("task_type"), model_versions=_known("model_version")
-    )
-    filters = form.filters()
-    rows = standings.board(**filters)
-    player = form.player_id
-    mine = next((row for row in rows if player and row["user_id"] == player), None)
-    chart = histogram([row["score"] for row in rows], marked=mine["score"] if mine else None)
-    context: dict[str, Any] = {"chart": chart, "players": len(rows), "mine": mine}
-    if request.GET.get("part") == "chart":
-        return render(request, "leaderboard/chart.html", context)
-    wanted = {name: value for name, value in filters.items() if value is not None}
-    context |= {
-        "section": "leaderboard",
-        "form": form,
-        "rows": with_intervals(rows, player),
-        "player": player,
-        "boot": {"api": f"/v1/leaderboard?{urlencode(wanted)}", "player": player},
-    }
+    """The page; with `?part=live` only what changes, for a page that refreshes itself."""
+    alone = request.GET.get("part") == "live"
+    try:
+        context = drawn(request)
+    except Unavailable:
+        if alone:
+            return problem_response("unavailable", _("The database is busy."), retry_after=1)
+        return unavailable(request)
+    if alone:
+        parts = {
+            name: render_to_string(f"leaderboard/{name}.html", context, request)
+            for name in ("rows", "me", "chart")
+        }
+        return JsonResponse(parts, headers={"Cache-Control": "no-store"})
     return render(request, "leaderboard/board.html", context)
 
 
-def with_intervals(rows: list[dict[str, Any]], player: str) -> list[dict[str, Any]]:
-    """Each row with the place of its score and of its error bar on a common scale of 0 to 100."""
+def drawn(request: HttpRequest) -> dict[str, Any]:
+    """What the page shows. Raises `Unavailable`."""
+    live.ranking(Selection())  # so that what the filters offer is known
+    task_types, model_versions = live.known_values()
+    form = BoardForm(
+        request.GET,
+        task_types=task_types[:MOST_CHOICES],
+        model_versions=model_versions[:MOST_CHOICES],
+    )
+    filters = form.filters()
+    player = form.player_id
+    selection = Selection(filters["window"], filters["task_type"], filters["model_version"])
+    ranking = live.ranking(selection)
+    min_tasks, limit = filters["min_tasks"], filters["limit"]
+    chosen = ranking.among(min_tasks)
+    places = chosen[:limit].tolist()
+    mine = found(ranking, player, min_tasks=min_tasks)
+    lines = trends(
+        ranking,
+        [*places[:TRENDS_MOST], *([mine[0]] if mine else [])],
+        task_type=selection.task_type,
+        model_version=selection.model_version,
+        first=min(selection.days(today()) or (), default=None),
+    )
+    rows = ranking.rows(limit=limit, min_tasks=min_tasks)
+    shares = ranking.percentiles(places, min_tasks=min_tasks)
+    marked = mine[1]["score"] if mine else None
+    wanted = {name: value for name, value in filters.items() if value is not None}
+    context: dict[str, Any] = {
+        "section": "leaderboard",
+        "form": form,
+        "min_tasks": min_tasks,
+        "rows": with_drawings(rows, places, shares, lines, mine[0] if mine else None),
+        "players": len(chosen),
+        "chart": histogram(ranking.score[chosen] / 10, marked=marked),
+        "mine": marked is not None,
+        "player": player,
+        "api": f"/v1/leaderboard?{urlencode(wanted)}",
+        "boot": {"player": player, "found": mine is not None},
+    }
+    if mine:
+        place, row = mine
+        (percentile,) = ranking.percentiles([place], min_tasks=min_tasks)
+        trend = lines[place]
+        points = [(point.day, point.score, point.trials) for point in trend.points]
+        context["me"] = row | {
+            "percentile": percentile,
+            "percent": row["accuracy"] * 100,
+            "line": line(points),
+            "change": trend.change,
+            "shown": place in places,
+        }
+    return context
+
+
+def found(ranking: Ranking, player: str, *, min_tasks: int) -> tuple[int, dict[str, Any]] | None:
+    """(place, row) of the player with this id. Nobody is looked up by an address."""
+    number = live.player(player) if player and masked(player) == player else None
+    return None if number is None else ranking.find(number, min_tasks=min_tasks)
+
+
+def with_drawings(
+    rows: list[dict[str, Any]],
+    places: list[int],
+    percentiles: list[float],
+    lines: dict[int, Trend],
+    mine: int | None,
+) -> list[dict[str, Any]]:
+    """Each row with its percentile and trend, and with the places of its score and of its error
+    bar on a common scale of 0 to 100."""
     if not rows:
         return []
     low = min(row["score"] - row["score_se"] for row in rows)
@@ -59,14 +121,20 @@ def with_intervals(rows: list[dict[str, Any]], player: str) -> list[dict[str, An
     def at(value: float) -> float:
         return round(2 + (value - low) * scale, 1)
 
-    return [
-        row
-        | {
-            "me": bool(player) and row["user_id"] == player,
-            "percent": row["accuracy"] * 100,
-            "at": at(row["score"]),
-            "from": at(row["score"] - row["score_se"]),
-            "to": at(row["score"] + row["score_se"]),
-        }
-        for row in rows
-    ]
+    drawn_rows = []
+    for row, place, percentile in zip(rows, places, percentiles, strict=True):
+        trend = lines.get(place, Trend((), None))
+        drawn_rows.append(
+            row
+            | {
+                "me": place == mine,
+                "percent": row["accuracy"] * 100,
+                "percentile": percentile,
+                "change": trend.change,
+                "spark": sparkline([point.score for point in trend.points]),
+                "at": at(row["score"]),
+                "from": at(row["score"] - row["score_se"]),
+                "to": at(row["score"] + row["score_se"]),
+            }
+        )
+    return drawn_rows

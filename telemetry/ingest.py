@@ -95,6 +95,7 @@ def store(batch: Batch) -> Counts:
             model_version=event.model_version,
             effective_ts=event.effective_ts,
             trial=event.trial,
+            session_id=event.session_id,
         )
         for event in first.values()
         if event.event_id in inserted

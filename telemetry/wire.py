@@ -115,6 +115,7 @@ class StoredEvent:
     model_version: str
     effective_ts: datetime
     trial: Trial | None
+    session_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

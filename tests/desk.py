@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from html.parser import HTMLParser
 from typing import Any
 
@@ -26,6 +27,7 @@ from interviews.models import (
     Team,
     User,
 )
+from leaderboard import cells, scoring
 from leaderboard.models import PlayerHold, Standing
 from tasks.models import (
     Assignment,
@@ -158,11 +160,14 @@ def quarantined(**fields: Any) -> QuarantinedEvent:
 
 
 def standing(**fields: Any) -> Standing:
-    defaults = {
+    """A cell of the standings, as events would have made it."""
+    cell = {
         "user_id": f"player-{next(_number)}",
         "task_type": "default",
+        "model_version": "",
         "day": timezone.now().date(),
-        "rule_version": 1,
+    }
+    sums = {
         "trials": 40,
         "correct": 30,
         "rt_count": 40,
@@ -171,7 +176,14 @@ def standing(**fields: Any) -> Standing:
         "points_milli": 12_000,
         "points_sq": 9_000_000,
     }
-    return Standing.objects.create(**defaults | fields)
+    for name, value in fields.items():
+        (cell if name in cell else sums)[name] = value
+    day = cell["day"]
+    cell["day"] = date.fromisoformat(day) if isinstance(day, str) else day
+    key = (*list(cell.values())[:3], cell["day"].toordinal())
+    added = cells.Added({key: list(dataclasses.astuple(scoring.Sums(**sums)))})
+    cells.upsert(added, cells.touch())
+    return Standing.objects.get(**cell)
 
 
 def _job() -> DBTaskResult:

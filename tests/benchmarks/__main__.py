@@ -22,9 +22,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument(
         "--only",
-        choices=["ingest", "judging", "docker", "chat", "crash", "storage"],
+        choices=["ingest", "judging", "docker", "chat", "leaderboard", "crash", "storage"],
         help="one part alone; crash (twenty times kill -9) and storage (bytes an event) only run"
         " when they are named",
+    )
+    parser.add_argument(
+        "--large", action="store_true", help="the board with 10 million events (some minutes, 7 GB)"
     )
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each (%(default)s)")
     parser.add_argument("--quick", action="store_true", help="one small round: does it run?")
@@ -33,7 +36,15 @@ def main() -> int:
     with scratch() as folder:
         os.environ.update(environment(folder))
         django.setup()
-        from tests.benchmarks import crash, ingest, judging, judging_docker, storage, stream
+        from tests.benchmarks import (
+            crash,
+            ingest,
+            judging,
+            judging_docker,
+            leaderboard,
+            storage,
+            stream,
+        )
         from tests.benchmarks.processes import manage
 
         manage(folder, "migrate", "-v0")
@@ -45,6 +56,13 @@ def main() -> int:
                 folder, rounds=rounds, checks=2 if options.quick else 200
             ),
             "docker": lambda: judging_docker.measure(folder, rounds=rounds),
+            "leaderboard": lambda: leaderboard.measure(
+                folder,
+                sizes=board_sizes(options),
+                requests=24 if options.quick else 3000,
+                rounds=rounds,
+                players=100 if options.quick else leaderboard.PLAYERS,
+            ),
             "chat": lambda: stream.measure(folder, rounds=rounds, ticks=5 if options.quick else 50),
             "crash": lambda: crash.measure(folder, rounds=2 if options.quick else 20),
             "storage": lambda: storage.measure(folder, events=5000 if options.quick else 200_000),
@@ -58,6 +76,13 @@ def main() -> int:
                 for figure in measure():
                     print(figure.line(), flush=True)
     return 0
+
+
+def board_sizes(options: argparse.Namespace) -> tuple[int, int]:
+    """Events in the two databases of the board."""
+    if options.quick:
+        return 200, 4000
+    return (1_000_000, 10_000_000) if options.large else (200_000, 1_000_000)
 
 
 if __name__ == "__main__":

@@ -52,10 +52,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def manage(folder: Path, *arguments: str) -> None:
+def manage(folder: Path, *arguments: str, timeout: float = 120.0) -> None:
     """Run a management command on the database in `folder`."""
     command = [sys.executable, "manage.py", *arguments]
-    subprocess.run(command, cwd=ROOT, env=environment(folder), check=True, timeout=120)
+    subprocess.run(
+        command, cwd=ROOT, env=environment(folder), check=True, timeout=timeout,
+        stdout=subprocess.DEVNULL,
+    )  # fmt: skip
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from leaderboard import standings
+from leaderboard import rebuild
 from leaderboard.models import Standing
 from telemetry import ingest, retention
 from telemetry.models import EventConflict, GameEvent, QuarantinedEvent
@@ -132,7 +132,7 @@ def test_any_sequence_equals_one_ordered_pass(steps):
     finally:
         writer.close()
     assert stored_state() == law.state()
-    assert standings.differences() == []
+    assert rebuild.differences() == []
 
 
 # --- All at once --------------------------------------------------------------------------------
@@ -168,7 +168,7 @@ def test_concurrent_batches_equal_some_ordered_pass(drawn, writers, replayed):
     assert found == law.state()
     if not replayed:
         assert counts == expected
-    assert standings.differences() == []
+    assert rebuild.differences() == []
 
 
 @FEW

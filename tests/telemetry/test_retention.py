@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from leaderboard import standings
+from leaderboard import rebuild
 from leaderboard.models import PlayerHold, Standing
 from telemetry import ingest, retention, tombstones
 from telemetry.jobs import prune_old_events
@@ -38,7 +38,7 @@ def age(moment=OLD, **selection):
 
 
 def cells():
-    return standings.stored_cells()
+    return rebuild.stored_cells()
 
 
 def test_a_dry_run_counts_and_deletes_nothing(capsys):
@@ -104,7 +104,7 @@ def test_standings_stay_and_a_rebuild_keeps_the_days_that_lost_events(capsys):
     retention.prune(Scope(before=datetime(2026, 2, 1, tzinfo=UTC)))
     assert retention.standings_horizon() == date(2026, 1, 20)
     assert cells() == was
-    assert standings.differences() == []
+    assert rebuild.differences() == []
     call_command("standings", "rebuild", "--check")
     call_command("standings", "rebuild")
     assert cells() == was
@@ -225,7 +225,7 @@ def test_a_players_data_go_everywhere_and_nobody_elses():
     assert who not in json.dumps(list(EventPrune.objects.values()), default=str, ensure_ascii=False)
     # Old play does not come back; new play of the same id is new.
     assert counts(post([trial(1, who), trial(77, who)])) == (1, 1, 0)
-    assert standings.differences() == []
+    assert rebuild.differences() == []
 
 
 def test_a_deletion_that_somebody_began_twice_is_finished():
