@@ -53,17 +53,28 @@ def make(*, name: str, **fields: Any) -> tuple[ApiKey, str]:
     return key, text
 
 
+class NotRotatable(ValueError):
+    """The key is revoked, or has a successor already: of two people who rotate at once one does."""
+
+
+@transaction.atomic
 def rotate(key: ApiKey, *, overlap: timedelta = timedelta(days=7)) -> tuple[ApiKey, str]:
-    """A successor with the same scopes; the old key works for `overlap` longer."""
+    """A successor with the same scopes; the old key works for `overlap` longer.
+
+    Raises `NotRotatable`.
+    """
+    now = ApiKey.objects.select_for_update().get(pk=key.pk)
+    if now.revoked_at is not None or ApiKey.objects.filter(replaces=now).exists():
+        raise NotRotatable(f"{now.prefix}… is revoked or rotated")
     successor, text = make(
-        name=key.name,
-        can_ingest=key.can_ingest,
-        can_export=key.can_export,
-        requests_per_minute=key.requests_per_minute,
-        replaces=key,
+        name=now.name,
+        can_ingest=now.can_ingest,
+        can_export=now.can_export,
+        requests_per_minute=now.requests_per_minute,
+        replaces=now,
     )
     ends = timezone.now() + overlap
-    key.expires_at = min(key.expires_at, ends) if key.expires_at else ends
+    key.expires_at = min(now.expires_at, ends) if now.expires_at else ends
     key.save(update_fields=["expires_at"])
     return successor, text
 

@@ -144,11 +144,16 @@ class ApiKeyAdmin(DeskAdmin):
         form = OverlapForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             days = form.cleaned_data["overlap"]
-            with transaction.atomic():
-                successor, text = keys.rotate(key, overlap=timedelta(days=days))
-                ApiKey.objects.filter(pk=successor.pk).update(created_by=request.user)
-                audit.note(request, key, f"Rotated; it works for {days} days more.")
-                audit.note(request, successor, f"Made as the successor of {key.prefix}….")
+            try:
+                with transaction.atomic():
+                    successor, text = keys.rotate(key, overlap=timedelta(days=days))
+                    ApiKey.objects.filter(pk=successor.pk).update(created_by=request.user)
+                    audit.note(request, key, f"Rotated; it works for {days} days more.")
+                    audit.note(request, successor, f"Made as the successor of {key.prefix}….")
+            except keys.NotRotatable:  # somebody was faster
+                key.refresh_from_db()
+                messages.error(request, _not_rotatable(key))
+                return redirect(self.url("change", key.pk))
             ends = timezone.localtime(key.expires_at)
             note = _now("The old key %(prefix)s… works until %(ends)s UTC.") % {
                 "prefix": key.prefix,

@@ -157,7 +157,7 @@ def test_uuid7_has_its_version_its_variant_and_the_time() -> None:
 
 
 def test_batches_keep_both_limits(make: Callable[..., Client], collector: Collector) -> None:
-    client = make(compress=False)
+    client = make(compress=False, flush_interval=60)
     ids = [trial(client, number) for number in range(1234)]
     ids += [trial(client, number, blob="x" * 30_000) for number in range(80)]
     assert client.flush(20)

@@ -98,6 +98,29 @@ def test_a_rotation_without_overlap_ends_the_old_key_at_once():
 
 
 @database
+def test_of_those_who_rotate_a_key_at_once_one_does(make_user):
+    key, _old = keys.make(name="game")
+    boss = make_user("boss", is_staff=True, is_superuser=True)
+    clients = [Client() for _ in range(5)]
+    for client in clients:
+        client.force_login(boss)
+    address = f"/admin/telemetry/apikey/{key.pk}/rotate/"
+    answers = at_once(5, lambda n: clients[n].post(address, {"overlap": "1"}))
+    assert sorted(answer.status_code for answer in answers) == [200, 302, 302, 302, 302]
+    assert ApiKey.objects.filter(replaces=key).count() == 1
+    assert ApiKey.objects.count() == 2
+
+
+@database
+def test_a_revoked_key_is_not_rotated():
+    key, _old = keys.make(name="game")
+    keys.revoke(ApiKey.objects.get(pk=key.pk))
+    with pytest.raises(keys.NotRotatable):
+        keys.rotate(key)
+    assert ApiKey.objects.count() == 1
+
+
+@database
 def test_a_rotation_never_lengthens_a_keys_life():
     ends = timezone.now() + timedelta(days=1)
     key, _old = keys.make(name="game", expires_at=ends)
