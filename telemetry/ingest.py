@@ -8,6 +8,7 @@ savepoint, so a fault of one is never another's.
 from __future__ import annotations
 
 import atexit
+import functools
 import hashlib
 import logging
 import queue
@@ -18,22 +19,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.utils import timezone
 
 from telemetry import signals, tombstones
 from telemetry.models import EventConflict, GameEvent, ModelVersion, QuarantinedEvent
-from telemetry.wire import Accepted, Rejected, StoredEvent
+from telemetry.wire import Accepted, Rejected, StoredEvent, digest_of
 
 logger = logging.getLogger(__name__)
 
 MAX_WAITING = 256
 MAX_EVENTS_A_COMMIT = 10_000
+# Of one statement: SQLite takes 32,766 parameters, and keeps a statement by its text.
+ROWS = 500
 # Any fixed number: inserts of all processes take turns, so that commit order is `seq` order.
 ADVISORY_LOCK = 0x6E67
 COLUMNS = (
     "event_id", "event_type", "event_ts", "effective_ts", "received_at", "user_id", "session_id",
-    "model_version", "client_version", "flags", "digest", "raw", "api_key_id",
+    "model_version", "client_version", "flags", "raw", "api_key_id",
 )  # fmt: skip
 
 
@@ -75,60 +79,138 @@ def take_turn() -> None:
 
 
 def store(batch: Batch) -> Counts:
-    """Store one batch inside the caller's transaction."""
-    accepted = [event for event in batch.events if isinstance(event, Accepted)]
-    rejected = [event for event in batch.events if isinstance(event, Rejected)]
+    """Store one batch inside the caller's transaction, and fold what is new."""
+    counts, stored = keep(batch)
+    announce(stored)
+    return counts
+
+
+def keep(batch: Batch) -> tuple[Counts, list[StoredEvent]]:
+    """Store one batch inside the caller's transaction: the counts, and the rows that are new."""
     first: dict[str, Accepted] = {}
-    for event in accepted:
-        first.setdefault(event.event_id, event)
+    later: list[Accepted] = []
+    rejected: list[Rejected] = []
+    for event in batch.events:
+        if isinstance(event, Rejected):
+            rejected.append(event)
+        elif first.setdefault(event.event_id, event) is not event:
+            later.append(event)
     deleted = tombstones.buried(first)
-    new = [event for event in first.values() if event.event_id not in deleted]
-    inserted = _insert(new, batch)
-    later = [event for event in accepted if first[event.event_id] is not event]
+    for event_id in deleted:
+        del first[event_id]
+    later = [event for event in later if event.event_id not in deleted]
+    inserted = _insert(list(first.values()), batch)
     known = [event for event in first.values() if event.event_id not in inserted]
-    _record_conflicts([event for event in known + later if event.event_id not in deleted], batch)
+    _record_conflicts(known + later, batch)
     _quarantine(rejected, batch)
     stored = [
         StoredEvent(
-            seq=inserted[event.event_id],
-            user_id=event.user_id,
-            model_version=event.model_version,
-            effective_ts=event.effective_ts,
-            trial=event.trial,
-            session_id=event.session_id,
+            seq,
+            first[event_id].user_id,
+            first[event_id].model_version,
+            first[event_id].effective_ts,
+            first[event_id].trial,
+            first[event_id].session_id,
         )
-        for event in first.values()
-        if event.event_id in inserted
+        for event_id, seq in inserted.items()
     ]
-    if stored:
-        _register_models({event.model_version for event in stored if event.model_version})
-        _announce(stored)
-    return Counts(len(inserted), len(accepted) - len(inserted), len(rejected))
+    accepted = len(batch.events) - len(rejected)
+    return Counts(len(inserted), accepted - len(inserted), len(rejected)), stored
 
 
 def _insert(events: list[Accepted], batch: Batch) -> dict[str, int]:
-    """Insert what is new; {event_id: seq} of the rows that were really inserted."""
+    """Insert what is new; {event_id: seq} of the rows that were really inserted, in that order."""
     if not events:
         return {}
-    adapt = connection.ops.adapt_datetimefield_value
-    received = adapt(batch.received_at)
-    rows: list[Any] = []
-    for event in events:
-        rows += [
-            event.event_id, event.event_type, adapt(event.event_ts), adapt(event.effective_ts),
-            received, event.user_id, event.session_id, event.model_version,
-            batch.client_version, ",".join(event.flags), event.digest, event.raw, batch.key_id,
-        ]  # fmt: skip
-    row = "(" + ", ".join(["%s"] * len(COLUMNS)) + ")"
-    table = connection.ops.quote_name(GameEvent._meta.db_table)
+    if connection.vendor == "postgresql":
+        return _insert_as_records(events, batch)
+    inserted: dict[str, int] = {}
+    for start in range(0, len(events), ROWS):
+        inserted |= _insert_as_values(events[start : start + ROWS], batch)
+    return inserted
+
+
+def _naive(moment: datetime) -> str:
+    """A UTC time as Django writes it on SQLite."""
+    return moment.isoformat(" ")[:-6]
+
+
+@functools.cache
+def _values_sql(rows: int) -> tuple[str, str]:
+    row = "(" + ", ".join("?" * len(COLUMNS)) + ")"
     sql = (
-        f"INSERT INTO {table} ({', '.join(COLUMNS)}) "  # noqa: S608 - our own names
-        f"VALUES {', '.join([row] * len(events))} "
-        "ON CONFLICT (event_id) DO NOTHING RETURNING event_id, seq"
+        f"INSERT INTO {GameEvent._meta.db_table} ({', '.join(COLUMNS)}) "  # noqa: S608
+        f"VALUES {', '.join([row] * rows)} ON CONFLICT (event_id) DO NOTHING"
     )
+    marks = ", ".join("?" * rows)
+    found = (
+        f"SELECT event_id, seq FROM {GameEvent._meta.db_table} "  # noqa: S608
+        f"WHERE event_id IN ({marks}) AND seq > ? ORDER BY seq"
+    )
+    return sql, found
+
+
+def _insert_as_values(events: list[Accepted], batch: Batch) -> dict[str, int]:
+    """SQLite, by the driver itself: Django's cursor would rewrite every statement's marks.
+
+    Without RETURNING, which makes a step of the statement of every row: the rows of a statement
+    get consecutive numbers, since nobody else writes meanwhile (`sqlite_sequence`).
+    """
+    received, version, key_id = _naive(batch.received_at), batch.client_version, batch.key_id
+    values: list[Any] = []
+    for event in events:
+        moment = _naive(event.event_ts)
+        later = event.effective_ts is not event.event_ts
+        values += (
+            event.event_id, event.event_type, moment,
+            _naive(event.effective_ts) if later else moment,
+            received, event.user_id, event.session_id, event.model_version, version,
+            ",".join(event.flags) if event.flags else "", event.raw, key_id,
+        )  # fmt: skip
+    insert, find = _values_sql(len(events))
+    connection.ensure_connection()
+    with connection.wrap_database_errors:
+        (before,) = connection.connection.execute(LAST_SEQ).fetchone() or (0,)
+        cursor = connection.connection.execute(insert, values)
+        if cursor.rowcount == len(events):
+            last = cursor.lastrowid
+            return {e.event_id: n for n, e in enumerate(events, last - len(events) + 1)}
+        if cursor.rowcount == 0:
+            return {}
+        ids = [event.event_id for event in events]
+        return dict(connection.connection.execute(find, [*ids, before]).fetchall())
+
+
+LAST_SEQ = f"SELECT seq FROM sqlite_sequence WHERE name = '{GameEvent._meta.db_table}'"  # noqa: S608
+
+
+def _insert_as_records(events: list[Accepted], batch: Batch) -> dict[str, int]:
+    """PostgreSQL: all rows as one parameter, in one statement of a fixed text."""
+    received = batch.received_at.isoformat()
+    rows = [
+        (
+            event.event_id, event.event_type, event.event_ts, event.effective_ts, received,
+            event.user_id, event.session_id, event.model_version, batch.client_version,
+            ",".join(event.flags), event.raw, batch.key_id,
+        )
+        for event in events
+    ]  # fmt: skip
     with connection.cursor() as cursor:
-        cursor.execute(sql, rows)
+        cursor.execute(RECORDS_SQL, [msgspec.json.encode(rows).decode()])
         return dict(cursor.fetchall())
+
+
+_CASTS = {"event_ts": "timestamptz", "effective_ts": "timestamptz", "received_at": "timestamptz"}
+_CASTS["api_key_id"] = "bigint"
+_FIELDS = [
+    f"(row ->> {place})" + (f"::{_CASTS[name]}" if name in _CASTS else "")
+    for place, name in enumerate(COLUMNS)
+]
+RECORDS_SQL = (
+    f"INSERT INTO {GameEvent._meta.db_table} ({', '.join(COLUMNS)}) "  # noqa: S608
+    f"SELECT {', '.join(_FIELDS)} FROM json_array_elements(%s::json) WITH ORDINALITY AS r(row, place)"
+    " ORDER BY place ON CONFLICT (event_id) DO NOTHING RETURNING event_id, seq"
+)
 
 
 def _record_conflicts(events: list[Accepted], batch: Batch) -> None:
@@ -136,26 +218,29 @@ def _record_conflicts(events: list[Accepted], batch: Batch) -> None:
     if not events:
         return
     kept = {
-        row["event_id"]: row
-        for row in GameEvent.objects.filter(
+        event_id: (seq, raw)
+        for event_id, seq, raw in GameEvent.objects.filter(
             event_id__in={event.event_id for event in events}
-        ).values("event_id", "seq", "digest")
+        ).values_list("event_id", "seq", "raw")
     }
-    EventConflict.objects.bulk_create(
-        [
-            EventConflict(
-                event_id=kept[event.event_id]["seq"],
-                received_at=batch.received_at,
-                digest=event.digest,
-                raw=event.raw,
-                client_version=batch.client_version,
-                api_key_id=batch.key_id,
+    conflicts = []
+    for event in events:
+        seq, raw = kept[event.event_id]
+        if raw == event.raw:
+            continue
+        digest = digest_of(event.raw)
+        if digest != digest_of(raw):
+            conflicts.append(
+                EventConflict(
+                    event_id=seq,
+                    received_at=batch.received_at,
+                    digest=digest,
+                    raw=event.raw,
+                    client_version=batch.client_version,
+                    api_key_id=batch.key_id,
+                )
             )
-            for event in events
-            if kept[event.event_id]["digest"] != event.digest
-        ],
-        ignore_conflicts=True,
-    )
+    EventConflict.objects.bulk_create(conflicts, ignore_conflicts=True)
 
 
 def _quarantine(events: list[Rejected], batch: Batch) -> None:
@@ -205,8 +290,17 @@ def _register_models(names: Iterable[str]) -> None:
     transaction.on_commit(lambda: _known_models.update(new))
 
 
-def _announce(stored: list[StoredEvent]) -> None:
+def announce(stored: list[StoredEvent]) -> None:
     """Let the rooms above fold the new rows; what they cannot fold is flagged, not refused."""
+    if not stored:
+        return
+    named = {event.model_version for event in stored if event.model_version}
+    try:
+        if not named <= _known_models:
+            with transaction.atomic():
+                _register_models(named)
+    except Exception:
+        logger.exception("model versions of %d events could not be listed", len(stored))
     for receiver, answer in signals.events_stored.send_robust(sender=GameEvent, events=stored):
         if isinstance(answer, Exception):
             logger.error("%s could not fold %d events", receiver, len(stored), exc_info=answer)
@@ -289,13 +383,17 @@ class Writer:
             connection.close_if_unusable_or_obsolete()
             with transaction.atomic(durable=True):
                 take_turn()
+                stored: list[StoredEvent] = []
                 for batch, future in waiting:
                     try:
                         with transaction.atomic():
-                            done.append((future, store(batch)))
+                            counts, new = keep(batch)
+                        done.append((future, counts))
+                        stored += new
                     except Exception as error:
                         logger.exception("a batch of %d events failed", len(batch.events))
                         failed.append((future, error))
+                announce(stored)
         except Exception as error:
             logger.exception("the commit of %d requests failed", len(waiting))
             busy = Busy("the database does not answer")

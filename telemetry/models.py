@@ -89,7 +89,6 @@ class GameEvent(models.Model):
         blank=True,
         help_text=_("What was odd about it, comma-separated."),
     )
-    digest = models.CharField(max_length=64, help_text=_("SHA-256 of the canonical content."))
     raw = models.TextField(_("as sent"))
     api_key = models.ForeignKey(
         ApiKey,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from neurogame import direct
 from telemetry import anticheat_api, api, schema  # noqa: F401 - describes the plain views
 
 urlpatterns = [
@@ -11,3 +12,5 @@ urlpatterns = [
     path("v1/export/raw", api.export_raw, name="export-raw"),
     path("telemetry/anticheat", anticheat_api.AnticheatView.as_view(), name="anticheat"),
 ]
+
+direct.register_post("/v1/events", api.post_events)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from json import loads
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from django.utils.translation import gettext as _
@@ -38,6 +38,11 @@ DEFAULT_TASK_TYPE = "default"
 # A response time above a day is no response time; sums of smaller ones fit 64 bits for ever.
 MAX_RT_MS = 86_400_000
 
+# Digits and points are "0", the letter of an exponent is "e", all else is a space.
+_KINDS = bytes(48 if c in b"0123456789." else 101 if c in b"eE" else 32 for c in range(256))
+_LONG = b"0" * 16
+# A number stands after one of these marks, and there only within an odd string besides.
+_NUMBER = re.compile(rb"[:,\[\s]-?(?:[\d.]{16}|[\d.]+[eE])")
 _ODD_NUMBER = re.compile(rb"\d[\d.]{15,}|[0-9][eE]")
 _ODD_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _SURROGATES = re.compile(
@@ -71,15 +76,18 @@ class _Envelope(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A parsed body: the events as the bytes that were sent, in their order."""
+    """A parsed body: the events as the bytes that were sent, in their order.
+
+    `plain` says that the body holds no number and no escape that needs a closer look.
+    """
 
     events: list[bytes]
     api_key: str
     client_version: str
+    plain: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(msgspec.Struct, frozen=True, gc=False):
     """An event that is quarantined: its position, why, and its raw JSON."""
 
     index: int
@@ -88,9 +96,8 @@ class Rejected:
     raw: str
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """An event that is stored. `digest` is the SHA-256 of its canonical JSON, in hex."""
+class Accepted(msgspec.Struct, frozen=True):
+    """An event that is stored; `raw` is its JSON text as sent."""
 
     index: int
     event_id: str
@@ -101,13 +108,11 @@ class Accepted:
     session_id: str
     model_version: str
     flags: tuple[str, ...]
-    digest: str
     raw: str
     trial: Trial | None
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
+class StoredEvent(msgspec.Struct, frozen=True):
     """A row that was really inserted, as the receivers of `events_stored` get it."""
 
     seq: int
@@ -118,8 +123,7 @@ class StoredEvent:
     session_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(msgspec.Struct, frozen=True):
     """A scored trial. `rt_ms` in milliseconds, None for a timeout (sent as null or -1)."""
 
     user_id: str
@@ -153,7 +157,20 @@ def read_envelope(body: bytes) -> Envelope:
     if envelope.events is None:
         raise EnvelopeError("bad_envelope", _("`events` is missing or not a list."))
     events = originals if originals is not None else [bytes(raw) for raw in envelope.events]
-    return Envelope(events, _text(envelope.api_key), _text(envelope.client_version)[:128])
+    plain = originals is None and _is_plain(body)
+    return Envelope(events, _text(envelope.api_key), _text(envelope.client_version)[:128], plain)
+
+
+def _is_plain(body: bytes) -> bool:
+    """Whether no event can be `unstorable`: no `\\u`, no exponent, no number of 16 digits.
+
+    Two searches of the translated text decide for nearly every body; what looks like such a
+    number there may still lie within a string, as in an id of hexadecimal digits.
+    """
+    if b"\\u" in body:
+        return False
+    kinds = body.translate(_KINDS)
+    return (_LONG not in kinds and b"0e" not in kinds) or not _NUMBER.search(body)
 
 
 def _not_an_envelope(body: bytes) -> EnvelopeError:
@@ -240,6 +257,74 @@ def _blank_depths(body: bytes) -> bytes:
 # --- One event ----------------------------------------------------------------------------------
 
 
+def _limited(name: str) -> Any:
+    least = 1 if name in REQUIRED else 0
+    return Annotated[str, msgspec.Meta(min_length=least, max_length=LENGTHS[name])]
+
+
+class _Event(msgspec.Struct, gc=False):
+    """What an event must be; anything else is looked at closely, to say what is wrong."""
+
+    event_id: _limited("event_id")  # type: ignore[valid-type]
+    event_type: _limited("event_type")  # type: ignore[valid-type]
+    event_ts: Annotated[str, msgspec.Meta(max_length=64)]
+    user_id: _limited("user_id")  # type: ignore[valid-type]
+    session_id: _limited("session_id") | None = None  # type: ignore[valid-type]
+    model_version: _limited("model_version") | None = None  # type: ignore[valid-type]
+    payload: dict[str, Any] | None = None
+
+
+_decode_event = msgspec.json.Decoder(_Event).decode
+
+
+def read_events(envelope: Envelope, now: datetime) -> list[Accepted | Rejected]:
+    """The events of an envelope as `read_event` has them, by the typed decoder where it can."""
+    events = enumerate(envelope.events)
+    if not envelope.plain:
+        return [read_event(raw, index, now) for index, raw in events]
+    latest = now + CLOCK_TOLERANCE
+    return [_read_plain(raw, index, now, latest) for index, raw in events]
+
+
+def _read_plain(raw: bytes, index: int, now: datetime, latest: datetime) -> Accepted | Rejected:
+    if len(raw) > MAX_EVENT or raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
+        return read_event(raw, index, now)
+    try:
+        event = _decode_event(raw)
+        moment = datetime.fromisoformat(event.event_ts)
+        naive = moment.tzinfo is None
+        if naive:
+            moment = moment.replace(tzinfo=UTC)
+        elif moment.tzinfo is not UTC:
+            moment = moment.astimezone(UTC)
+    except (msgspec.MsgspecError, RecursionError, ValueError, OverflowError):
+        return read_event(raw, index, now)
+    effective = moment
+    flags: tuple[str, ...] = ("naive_ts",) if naive else ()
+    if moment > latest:
+        effective = now
+        flags = (*flags, "clock_ahead")
+    model_version = event.model_version or ""
+    trial = None
+    if event.event_type == TRIAL_TYPE:
+        trial = _trial(event.payload or {}, event.user_id, model_version, effective)
+        if trial is None:
+            flags = (*flags, "not_scored")
+    return Accepted(
+        index,
+        event.event_id,
+        event.event_type,
+        moment,
+        effective,
+        event.user_id,
+        event.session_id or "",
+        model_version,
+        flags,
+        raw.decode(),
+        trial,
+    )
+
+
 def read_event(raw: bytes, index: int, now: datetime) -> Accepted | Rejected:
     """An event for the store, or why it is quarantined. `now` is the time of arrival, aware."""
     text = raw.decode("utf-8")
@@ -285,7 +370,6 @@ def read_event(raw: bytes, index: int, now: datetime) -> Accepted | Rejected:
         session_id=event.get("session_id") or "",
         model_version=event.get("model_version") or "",
         flags=tuple(flags),
-        digest=digest_of(event),
         raw=text,
         trial=trial,
     )
@@ -376,9 +460,10 @@ def read_time(text: str) -> tuple[datetime, bool]:
         raise ValueError("out of range") from None
 
 
-def digest_of(event: Mapping[str, Any]) -> str:
-    """SHA-256 of the canonical JSON of an event: keys sorted, no white space."""
-    return hashlib.sha256(msgspec.json.encode(event, order="sorted")).hexdigest()
+def digest_of(raw: str) -> str:
+    """SHA-256 of the canonical JSON of an event's text: keys sorted, no white space."""
+    canonical = msgspec.json.encode(msgspec.json.decode(raw), order="sorted")
+    return hashlib.sha256(canonical).hexdigest()
 
 
 # --- Trials -------------------------------------------------------------------------------------
@@ -393,36 +478,37 @@ def trial_of(event: Mapping[str, Any], *, effective_ts: datetime | None = None) 
     payload = event.get("payload")
     if event.get("event_type") != TRIAL_TYPE or not isinstance(payload, Mapping):
         return None
-    correct = payload.get("correct")
-    if not isinstance(correct, bool) or "rt_ms" not in payload:
+    if effective_ts is None:
+        effective_ts = read_time(str(event.get("effective_ts") or event["event_ts"]))[0]
+    return _trial(payload, event["user_id"], event.get("model_version") or "", effective_ts)
+
+
+def _trial(
+    payload: Mapping[str, Any], user_id: str, model_version: str, effective_ts: datetime
+) -> Trial | None:
+    get = payload.get
+    correct = get("correct")
+    if (correct is not True and correct is not False) or "rt_ms" not in payload:
         return None
-    rt = payload["rt_ms"]
+    rt = get("rt_ms")
     if rt is not None:
-        if isinstance(rt, bool) or not isinstance(rt, int | float) or not math.isfinite(rt):
+        if type(rt) is not float and type(rt) is not int:
             return None
         if rt == -1:
             rt = None
-        elif not 0 <= rt <= MAX_RT_MS:
+        elif not 0 <= rt <= MAX_RT_MS:  # neither is NaN
             return None
-    if effective_ts is None:
-        effective_ts = read_time(str(event.get("effective_ts") or event["event_ts"]))[0]
-    task_type = payload.get("task_type")
-    item_id = payload.get("item_id")
-    difficulty = payload.get("difficulty")
-    return Trial(
-        user_id=event["user_id"],
-        correct=correct,
-        rt_ms=rt,
-        task_type=(
-            task_type
-            if isinstance(task_type, str) and 0 < len(task_type) <= 64
-            else DEFAULT_TASK_TYPE
-        ),
-        item_id=str(item_id)[:128] if isinstance(item_id, str | int) and item_id != "" else None,
-        difficulty=_number(difficulty),
-        model_version=event.get("model_version") or "",
-        effective_ts=effective_ts,
-    )
+    task_type = get("task_type")
+    if not isinstance(task_type, str) or not 0 < len(task_type) <= 64:
+        task_type = DEFAULT_TASK_TYPE
+    item_id = get("item_id")
+    if item_id is not None:
+        known = isinstance(item_id, str | int) and item_id != ""
+        item_id = str(item_id)[:128] if known else None
+    difficulty = get("difficulty")
+    if difficulty is not None:
+        difficulty = _number(difficulty)
+    return Trial(user_id, correct, rt, task_type, item_id, difficulty, model_version, effective_ts)
 
 
 def _number(value: Any) -> float | None:

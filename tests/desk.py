@@ -148,7 +148,6 @@ def event(**fields: Any) -> GameEvent:
         "received_at": now,
         "user_id": f"player-{number}",
         "model_version": "baseline_v1",
-        "digest": "0" * 64,
         "raw": f'{{"event_id": "event-{number}", "user_id": "player-{number}"}}',
     }
     return GameEvent.objects.create(**defaults | fields)

@@ -340,14 +340,14 @@ def test_concurrent_batches_store_each_event_once():
 
 
 def test_one_requests_fault_never_fails_another(monkeypatch):
-    store = ingest.store
+    keep = ingest.keep
 
     def faulty(batch):
         if batch.client_version == "broken":
             raise RuntimeError("a fault of one request")
-        return store(batch)
+        return keep(batch)
 
-    monkeypatch.setattr(ingest, "store", faulty)
+    monkeypatch.setattr(ingest, "keep", faulty)
     now = timezone.now()
     own = ingest.Writer()
     raws = [json.dumps(event(name)).encode() for name in ("a", "b", "c")]
