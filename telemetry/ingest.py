@@ -30,6 +30,8 @@ from telemetry.wire import Accepted, Rejected, StoredEvent, digest_of
 logger = logging.getLogger(__name__)
 
 MAX_WAITING = 256
+# The writer keeps its connection between commits until nothing came for so long.
+IDLE_S = 1.0
 MAX_EVENTS_A_COMMIT = 10_000
 # Of one statement: SQLite takes 32,766 parameters, and keeps a statement by its text.
 ROWS = 500
@@ -347,7 +349,11 @@ class Writer:
 
     def _run(self) -> None:
         while True:
-            first = self._queue.get()
+            try:
+                first = self._queue.get(timeout=IDLE_S)
+            except queue.Empty:
+                connection.close()
+                first = self._queue.get()
             if first is None:
                 break
             waiting, ending = self._gather(first)
@@ -380,6 +386,7 @@ class Writer:
         done: list[tuple[Future[Counts], Counts]] = []
         failed: list[tuple[Future[Counts], Exception]] = []
         try:
+            connection.close_at = None  # not after each commit, as after a request
             connection.close_if_unusable_or_obsolete()
             with transaction.atomic(durable=True):
                 take_turn()
