@@ -16,7 +16,7 @@ class Board(models.Model):
     `rule_version` and `build` name the rows that count: others are being built, or are left over.
     """
 
-    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    id = models.PositiveSmallIntegerField(_("number"), primary_key=True, default=1)
     born = models.BigIntegerField(_("begun"), help_text=_("A time, in nanoseconds."))
     changed = models.BigIntegerField(_("changes"), default=1)
     rule_version = models.PositiveSmallIntegerField(_("rule version"), default=1)
@@ -26,11 +26,14 @@ class Board(models.Model):
         _("to be rebuilt"), default=False, help_text=_("The worker rebuilds them soon.")
     )
     unrated_seen = models.BigIntegerField(
-        default=0, editable=False, help_text=_("Unrated trials that the last calibration left.")
+        _("unrated trials"),
+        default=0,
+        editable=False,
+        help_text=_("Unrated trials that the last calibration left."),
     )
     # A rebuild holds these as a lease, which it renews.
-    rebuild_token = models.BigIntegerField(default=0, editable=False)
-    rebuild_until = models.DateTimeField(null=True, editable=False)
+    rebuild_token = models.BigIntegerField(_("running rebuild"), default=0, editable=False)
+    rebuild_until = models.DateTimeField(_("its lease"), null=True, editable=False)
 
     class Meta:
         verbose_name = _("state of the standings")

@@ -17,8 +17,7 @@ class StandingResource(resources.ModelResource):
         fields = (
             "user_id", "task_type", "model_version", "day", "rule_version", "trials", "correct",
             "timeouts", "excluded", "rt_count", "rt_sum_ms", "rt_sq_sum", "points_milli",
-            "points_sq", "rated", "rated_correct", "unrated", "difficulty_sum", "difficulty_sq",
-            "difficulty_correct", "mean_points", "mean_rt_ms",
+            "points_sq", "mean_points", "mean_rt_ms",
         )  # fmt: skip
         export_order = fields
 

@@ -46,7 +46,9 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False),
+                    models.PositiveSmallIntegerField(
+                        default=1, primary_key=True, serialize=False, verbose_name="number"
+                    ),
                 ),
                 (
                     "born",
@@ -75,10 +77,19 @@ class Migration(migrations.Migration):
                         default=0,
                         editable=False,
                         help_text="Unrated trials that the last calibration left.",
+                        verbose_name="unrated trials",
                     ),
                 ),
-                ("rebuild_token", models.BigIntegerField(default=0, editable=False)),
-                ("rebuild_until", models.DateTimeField(editable=False, null=True)),
+                (
+                    "rebuild_token",
+                    models.BigIntegerField(
+                        default=0, editable=False, verbose_name="running rebuild"
+                    ),
+                ),
+                (
+                    "rebuild_until",
+                    models.DateTimeField(editable=False, null=True, verbose_name="its lease"),
+                ),
             ],
             options={
                 "verbose_name": "state of the standings",

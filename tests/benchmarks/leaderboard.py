@@ -110,7 +110,7 @@ def filled(folder: Path, *, size: int, players: int) -> None:
         f"  {size:,} events of {players:,} players stored in {stored - began:.0f} s,"
         f" standings rebuilt in {time.perf_counter() - stored:.0f} s"
         f" ({size / (time.perf_counter() - stored):,.0f} events/s)",
-        flush=True,
+        file=sys.stderr,
     )
 
 
