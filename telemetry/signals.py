@@ -9,3 +9,5 @@ from django.dispatch import Signal
 events_stored = Signal()
 # After the commit of a batch of anti-cheat signals; kwargs: session_id, signals.
 signals_stored = Signal()
+# Another model version is the champion now; no kwargs.
+champion_changed = Signal()

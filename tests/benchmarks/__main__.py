@@ -19,7 +19,15 @@ from tests.benchmarks.processes import environment, scratch
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument(
-        "--only", choices=["ingest", "judging", "docker", "chat"], help="one part alone"
+        "--only",
+        choices=["ingest", "judging", "docker", "chat", "training"],
+        help="one part alone",
+    )
+    parser.add_argument(
+        "--training-events",
+        type=int,
+        default=200_000,
+        help="events that training reads (%(default)s)",
     )
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each (%(default)s)")
     parser.add_argument("--quick", action="store_true", help="one small round: does it run?")
@@ -28,7 +36,7 @@ def main() -> int:
     with scratch() as folder:
         os.environ.update(environment(folder))
         django.setup()
-        from tests.benchmarks import ingest, judging, judging_docker, stream
+        from tests.benchmarks import ingest, judging, judging_docker, stream, training
         from tests.benchmarks.processes import manage
 
         manage(folder, "migrate", "-v0")
@@ -41,6 +49,9 @@ def main() -> int:
             ),
             "docker": lambda: judging_docker.measure(folder, rounds=rounds),
             "chat": lambda: stream.measure(folder, rounds=rounds, ticks=5 if options.quick else 50),
+            "training": lambda: training.measure(
+                folder, rounds=rounds, events=4_000 if options.quick else options.training_events
+            ),
         }
         print(
             f"Python {platform.python_version()}, {platform.system()} {platform.machine()},"
