@@ -21,7 +21,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 from neurogame import audit
 from neurogame.desk import EMPTY, DeskAdmin, labelled, pretty
 from telemetry.models import GateResult, ModelVersion
-from telemetry.training import calibration, card, champions, registry
+from telemetry.training import calibration, card, champions, gate, registry
 
 TONES = {
     "unregistered": "warn",
@@ -51,7 +51,7 @@ class OverrideForm(ChampionForm):
 @admin.register(ModelVersion)
 class ModelVersionAdmin(DeskAdmin):
     list_display = (
-        "name", "shown_status", "kind", "gate", "auc", "log_loss", "ece", "created_at",
+        "name", "shown_status", "kind", "shown_gate", "auc", "log_loss", "ece", "created_at",
     )  # fmt: skip
     list_filter = ("status", "kind")
     search_fields = ("name", "notes")
@@ -125,7 +125,7 @@ class ModelVersionAdmin(DeskAdmin):
         return row.status, row.get_status_display()
 
     @labelled(_("gate"), {"passed": "good", "failed": "bad"}, ordering="gate_passed")
-    def gate(self, row: Any) -> tuple[str, str] | None:
+    def shown_gate(self, row: Any) -> tuple[str, str] | None:
         if row.gate_passed is None:
             return None
         return ("passed", _now("passed")) if row.gate_passed else ("failed", _now("not passed"))
@@ -191,8 +191,9 @@ class ModelVersionAdmin(DeskAdmin):
         if problem:
             self.message_user(request, problem, messages.ERROR)
             return back
-        form = (ChampionForm if passes else OverrideForm)(request.POST or None)
-        if request.method == "POST" and form.is_valid():
+        data = request.POST if request.method == "POST" else None
+        form = (ChampionForm if passes else OverrideForm)(data)
+        if form.is_valid():
             try:
                 champions.make_champion(
                     request,
@@ -253,6 +254,8 @@ def quality(version: ModelVersion) -> dict[str, Any]:
     rival = champion if champion is not None and champion.pk != version.pk else None
     return {
         "version": version,
+        "max_ece": gate.MAX_ECE,
+        "min_players": gate.MIN_PLAYERS,
         "trained": bool(version.card),
         "verdicts": [
             {

@@ -38,7 +38,7 @@ def svg(reliability: list[dict[str, Any]]) -> str:
         "ticks": ticks,
         "line": " ".join(f"{p['x']},{p['y']}" for p in points),
     }
-    return render_to_string("telemetry/calibration.svg", context)
+    return render_to_string("telemetry/calibration.html", context)
 
 
 def _x(share: float) -> str:
