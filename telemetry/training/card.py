@@ -18,7 +18,7 @@ MODELS: dict[str, Any] = {
     "elo": "Elo",
     "logistic": gettext_lazy("logistic regression"),
 }
-_MARKS = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&])")
+_MARKS = re.compile(r"([\\`*_{}\[\]<>|~&])")  # what means something within a line
 
 
 def render(*, name: str, kind: str, metrics: dict[str, Any], manifest: dict[str, Any]) -> str:

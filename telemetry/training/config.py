@@ -58,9 +58,9 @@ class RunConfig:
             raise TrainingError(_("seed must lie between 0 and 2^63."))
         if not 0 < self.item_mean_strength < float("inf"):
             raise TrainingError(_("item_mean_strength must be above 0."))
-        if not 1 <= self.ece_bins <= 1000 or not 0 <= self.bootstrap <= 100_000:
+        if not 1 <= self.ece_bins <= 100 or not 0 <= self.bootstrap <= 100_000:
             raise TrainingError(
-                _("ece_bins lies between 1 and 1000, bootstrap between 0 and 100000.")
+                _("ece_bins lies between 1 and 100, bootstrap between 0 and 100000.")
             )
         if self.min_users < 1 or self.min_trials < 2:
             raise TrainingError(_("min_users must be at least 1 and min_trials at least 2."))

@@ -28,7 +28,7 @@ from telemetry.training.trials import Split, Trials
 from telemetry.training.workspace import Workspace, json_bytes, locked, sha256, write
 
 BASELINE = models.ItemMean.kind
-STEPS = 5 + len(models.KINDS)  # how often `step` is called
+STEPS = 6 + len(models.KINDS)  # how often `step` is called, beside of what is continued
 
 Step = Callable[[str], object]
 
@@ -69,14 +69,18 @@ def train(
             work.clear()
         if work.begun:
             step(_("continuing a run that was interrupted"))
-        snapshot = _snapshot(source, work, directory.parent / "snapshots", progress)
+        snapshot = _snapshot(source, work, directory.parent / "snapshots", progress, step)
         run = _finish(plan=plan, snapshot=snapshot, work=work, directory=directory, step=step)
         work.clear()
         return run
 
 
 def _snapshot(
-    source: Source, work: Workspace, directory: Path, progress: Callable[[int], object]
+    source: Source,
+    work: Workspace,
+    directory: Path,
+    progress: Callable[[int], object],
+    step: Step,
 ) -> Snapshot:
     as_of = work.stage("as_of", source.pin)
 
@@ -87,6 +91,7 @@ def _snapshot(
             work=work.directory / "rows",
             as_of=as_of,
             progress=progress,
+            packing=lambda: step(_("packing the snapshot")),
         ).sha256
 
     kept = directory / str(work.stage("snapshot", take))

@@ -33,6 +33,7 @@ from telemetry.wire import trial_of
 RULE_VERSION = 1
 FORMAT = 1
 ROW_GROUP = 65_536
+REPORT = 4096  # rows between two calls of `progress`
 DATA, MANIFEST = "events.parquet", "manifest.json"
 _TRIAL_COLUMNS = ("trial", "correct", "rt_ms", "task_type", "item_id")
 
@@ -70,15 +71,17 @@ def take(
     work: Path,
     as_of: int | None = None,
     progress: Progress = lambda rows: None,
+    packing: Callable[[], object] = lambda: None,
 ) -> Snapshot:
     """Collect the rows of ``source`` up to ``as_of`` and keep them under ``directory``.
 
     ``work`` holds the parts; called again after an interruption with the same ``work`` and
-    ``as_of``, it goes on after the last whole part. ``progress`` is called with numbers of rows.
-    Raises ``SnapshotError``; then and when killed, ``directory`` has no half of a snapshot.
+    ``as_of``, it goes on after the last whole part. ``progress`` is called with numbers of rows,
+    ``packing`` when all are there. Raises ``SnapshotError``; then and when killed, ``directory`` has no half of a snapshot.
     """
     as_of = source.pin() if as_of is None else as_of
     collect(source, work=work, as_of=as_of, progress=progress)
+    packing()
     snapshot = pack(_parts(work), directory=directory, source=source.kind)
     shutil.rmtree(work, ignore_errors=True)
     return snapshot
@@ -96,14 +99,18 @@ def collect(source: Source, *, work: Path, as_of: int, progress: Progress) -> No
             return  # a part that is not full is the end
         after = msgspec.json.decode(last[-1])["seq"]
     lines: list[bytes] = []
+    unsaid = 0
     for row in source.rows(after=after, as_of=as_of):
         lines.append(line_of(row))
+        unsaid += 1
+        if unsaid == REPORT:
+            progress(unsaid)
+            unsaid = 0
         if len(lines) == ROW_GROUP:
             _write_part(work, number, lines)
-            progress(len(lines))
             lines, number = [], number + 1
     _write_part(work, number, lines)
-    progress(len(lines))
+    progress(unsaid)
 
 
 def pack(parts: Iterable[Path], *, directory: Path, source: str) -> Snapshot:

@@ -35,6 +35,6 @@ def test_every_figure_is_measured_and_printed():
     head, *lines = done.stdout.splitlines()
     assert head.endswith("median of 1 interleaved rounds")
     assert [line.split(",")[0].split()[0] for line in lines] == [
-        "ingest", "ingest", "ingest", *["judging"] * JUDGED, "chat", "chat",
+        "ingest", "ingest", "ingest", *["judging"] * JUDGED, "chat", "chat", "training", "training",
     ]  # fmt: skip
     assert all(" | ratio " in line for line in lines)
