@@ -77,7 +77,8 @@ def take(
 
     ``work`` holds the parts; called again after an interruption with the same ``work`` and
     ``as_of``, it goes on after the last whole part. ``progress`` is called with numbers of rows,
-    ``packing`` when all are there. Raises ``SnapshotError``; then and when killed, ``directory`` has no half of a snapshot.
+    ``packing`` when all are there. Raises ``SnapshotError``; then and when killed, ``directory``
+    has no half of a snapshot.
     """
     as_of = source.pin() if as_of is None else as_of
     collect(source, work=work, as_of=as_of, progress=progress)
