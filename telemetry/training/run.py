@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ from telemetry.training import trials as columns
 from telemetry.training.config import Plan, RunConfig, TrainingError
 from telemetry.training.metrics import Judged
 from telemetry.training.snapshot import Snapshot
-from telemetry.training.sources import Source
+from telemetry.training.sources import SnapshotError, Source
 from telemetry.training.trials import Split, Trials
 from telemetry.training.workspace import Workspace, json_bytes, locked, sha256, write
 
@@ -70,9 +71,12 @@ def train(
         if work.begun:
             step(_("continuing a run that was interrupted"))
         snapshot = _snapshot(source, work, directory.parent / "snapshots", progress, step)
-        run = _finish(plan=plan, snapshot=snapshot, work=work, directory=directory, step=step)
-        work.clear()
-        return run
+        try:
+            return _finish(plan=plan, snapshot=snapshot, work=work, directory=directory, step=step)
+        except (TrainingError, registry.RegistryError):
+            # It would end like this again: the same run, asked for later, sees what came meanwhile.
+            work.clear()
+            raise
 
 
 def _snapshot(
@@ -82,20 +86,23 @@ def _snapshot(
     progress: Callable[[int], object],
     step: Step,
 ) -> Snapshot:
-    as_of = work.stage("as_of", source.pin)
+    """The snapshot of this run, taken now or before it was interrupted."""
 
     def take() -> str:
         return snapshots.take(
             source,
             directory=directory,
             work=work.directory / "rows",
-            as_of=as_of,
+            as_of=work.stage("as_of", source.pin),
             progress=progress,
             packing=lambda: step(_("packing the snapshot")),
         ).sha256
 
     kept = directory / str(work.stage("snapshot", take))
-    return snapshots.load(kept)
+    with suppress(SnapshotError):
+        return snapshots.load(kept)
+    work.clear()  # somebody deleted or changed it: the run begins anew
+    return snapshots.load(directory / str(work.stage("snapshot", take)))
 
 
 def _finish(*, plan: Plan, snapshot: Snapshot, work: Workspace, directory: Path, step: Step) -> Run:
@@ -110,11 +117,12 @@ def _finish(*, plan: Plan, snapshot: Snapshot, work: Workspace, directory: Path,
     )
     train, test = trials.where(split.train), trials.where(split.test)
     _require_enough(train, test, config)
+    part = snapshot.sha256[:12]  # a stage of another snapshot is none of this run
     fitted: dict[str, models.Model] = {}
     losses: dict[str, float] = {}
     for kind in models.KINDS:
         step(_("fitting %(model)s") % {"model": kind})
-        stage = work.stage(f"fit-{kind}", partial(fitting.fit, kind, train, config))
+        stage = work.stage(f"fit-{kind}-{part}", partial(fitting.fit, kind, train, config))
         fitted[kind], losses[kind] = models.from_params(stage["params"]), stage["loss"]
     kind = fitting.chosen(losses, config)
     step(_("evaluating"))
@@ -122,7 +130,7 @@ def _finish(*, plan: Plan, snapshot: Snapshot, work: Workspace, directory: Path,
         name: evaluation.judged(trials, split, evaluation.predict(model, trials, split))
         for name, model in fitted.items()
     }
-    metrics = work.stage("metrics", lambda: _metrics(judged, trials, split, losses, config))
+    metrics = work.stage(f"metrics-{part}", lambda: _metrics(judged, trials, split, losses, config))
     step(_("asking the gate"))
     against = registry.opponent()
     report = _gate(kind, judged, metrics, against, trials, split, config)
@@ -173,6 +181,7 @@ def _finish(*, plan: Plan, snapshot: Snapshot, work: Workspace, directory: Path,
     registry.record(version, against, report)
     for file, data in files.items():
         write(target / file, data)
+    work.clear()
     return Run(name, kind, target, metrics, manifest, report, created)
 
 

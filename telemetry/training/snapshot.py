@@ -83,8 +83,9 @@ def take(
     as_of = source.pin() if as_of is None else as_of
     collect(source, work=work, as_of=as_of, progress=progress)
     packing()
-    snapshot = pack(_parts(work), directory=directory, source=source.kind)
-    shutil.rmtree(work, ignore_errors=True)
+    partial = work.with_name(f".{work.name}.packed")
+    snapshot = pack(_parts(work), directory=directory, partial=partial, source=source.kind)
+    workspace.remove(work)
     return snapshot
 
 
@@ -114,14 +115,16 @@ def collect(source: Source, *, work: Path, as_of: int, progress: Progress) -> No
     progress(unsaid)
 
 
-def pack(parts: Iterable[Path], *, directory: Path, source: str) -> Snapshot:
-    """One Parquet file of parts, with its manifest, as ``directory/<sha256>/``."""
+def pack(parts: Iterable[Path], *, directory: Path, partial: Path, source: str) -> Snapshot:
+    """One Parquet file of parts, with its manifest, as ``directory/<sha256>/``.
+
+    It is made in ``partial``, which lies on the same disk, and moved when it is whole.
+    """
     from pyarrow import parquet
 
     directory.mkdir(parents=True, exist_ok=True)
-    partial = directory / ".partial"
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
+    partial.mkdir(parents=True)
     digest = hashlib.sha256()
     rows = trials = last = 0
     times: list[str] = []
@@ -131,7 +134,7 @@ def pack(parts: Iterable[Path], *, directory: Path, source: str) -> Snapshot:
             partial / DATA, schema, version="2.6", compression="zstd", compression_level=3,
             use_dictionary=["event_type", "user_id", "session_id", "model_version", "task_type",
                             "item_id"],
-            write_statistics=True, data_page_version="1.0",
+            write_statistics=True, data_page_version="1.0", store_schema=False,
         ) as writer:  # fmt: skip
             for part in parts:
                 lines = _lines(part)
@@ -168,8 +171,12 @@ def pack(parts: Iterable[Path], *, directory: Path, source: str) -> Snapshot:
         target = directory / sha256
         if _holds(target, manifest):
             return load(target)
-        shutil.rmtree(target, ignore_errors=True)
-        os.replace(partial, target)
+        workspace.remove(target)
+        try:
+            os.replace(partial, target)
+        except OSError:  # another run kept the same content meanwhile
+            if not _holds(target, manifest):
+                raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return Snapshot(target, manifest)

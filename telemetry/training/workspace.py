@@ -65,6 +65,15 @@ def write(path: Path, data: bytes) -> None:
     os.replace(partial, path)
 
 
+def remove(directory: Path) -> None:
+    """Delete a folder: killed in the midst of it, nobody takes the rest for the whole."""
+    trash = directory.with_name(f".{directory.name}.trash")
+    shutil.rmtree(trash, ignore_errors=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.replace(directory, trash)
+    shutil.rmtree(trash, ignore_errors=True)
+
+
 @dataclass(frozen=True)
 class Workspace:
     """The finished stages of one run, by name."""
@@ -91,4 +100,4 @@ class Workspace:
 
     def clear(self) -> None:
         """Forget every stage."""
-        shutil.rmtree(self.directory, ignore_errors=True)
+        remove(self.directory)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -102,8 +103,8 @@ def test_bytes_do_not_depend_on_the_process(
 
 def test_killed_after_each_stage(export: Path, whole: dict[str, bytes], tmp_path: Path) -> None:
     trainer = Trainer(tmp_path, ["--snapshot", str(export)])
-    stages = ["as_of.json", "rows/part-*", "snapshot.json", "fit-item_mean.json", "fit-elo.json",
-              "fit-logistic.json", "metrics.json"]  # fmt: skip
+    stages = ["as_of.json", "rows/part-*", "snapshot.json", "fit-item_mean-*", "fit-elo-*", "fit-logistic-*",
+              "metrics-*"]  # fmt: skip
     killed = [trainer.kill_when(lambda stage=stage: trainer.has(stage)) for stage in stages]
     assert any(killed)
     assert trainer.finish() == whole
@@ -153,12 +154,34 @@ def stopped(export: Path, tmp_path: Path) -> Trainer:
 def test_fresh_forgets_what_was_begun(
     export: Path, whole: dict[str, bytes], stopped: Trainer
 ) -> None:
-    assert stopped.kill_when(lambda: stopped.has("fit-item_mean.json"))
+    assert stopped.kill_when(lambda: stopped.has("fit-item_mean-*.json"))
     (work,) = stopped.out.glob(".work/*")
-    planted = json.loads((work / "fit-item_mean.json").read_bytes())
+    (fit,) = work.glob("fit-item_mean-*.json")
+    planted = json.loads(fit.read_bytes())
     planted["params"]["mean"] = 0.123456
-    (work / "fit-item_mean.json").write_text(json.dumps(planted))
+    fit.write_text(json.dumps(planted))
     stopped.command.append("--fresh")
+    assert stopped.finish() == whole
+
+
+def test_interrupted_run_whose_snapshot_was_deleted_begins_anew(
+    export: Path, whole: dict[str, bytes], stopped: Trainer
+) -> None:
+    assert stopped.kill_when(lambda: stopped.has("fit-item_mean-*.json"))
+    shutil.rmtree(stopped.out.parent / "snapshots")
+    assert stopped.finish() == whole
+
+
+def test_ctrl_c_is_said_and_goes_on(
+    export: Path, whole: dict[str, bytes], stopped: Trainer
+) -> None:
+    process = stopped.start()
+    while process.poll() is None and not stopped.has("fit-item_mean-*.json"):
+        os.sched_yield()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Interrupted. The same command goes on where it was." in errors.decode()
     assert stopped.finish() == whole
 
 

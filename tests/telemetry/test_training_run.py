@@ -11,15 +11,17 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection, transaction
 from django.utils import translation
 
-from telemetry.models import GateResult, ModelVersion
+from telemetry.models import GameEvent, GateResult, ModelVersion
 from telemetry.training import evaluation, metrics, models, registry, snapshot, trials
 from telemetry.training.config import Plan, RunConfig, TrainingError, load
 from telemetry.training.files import File
 from telemetry.training.run import Run, train
 from telemetry.training.workspace import locked
 from tests.telemetry.planted import exported, population, write_ndjson
+from tests.telemetry.test_training_snapshot import stored
 
 pytestmark = pytest.mark.django_db
 
@@ -356,6 +358,27 @@ def test_file_may_be_named_by_the_environment(
 def test_empty_database_is_too_little_data(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="Too little data: the training part has 0 trials"):
         run_train("--out", tmp_path / "models")
+
+
+def test_run_that_had_too_little_data_sees_what_came_since(tmp_path: Path) -> None:
+    rows = exported(population(players=60, trials=120))
+    GameEvent.objects.bulk_create(stored(row) for row in rows[:50])
+    common = ["--out", tmp_path / "models", "--bootstrap", 10]
+    with pytest.raises(CommandError, match="Too little data"):
+        run_train(*common)
+    GameEvent.objects.bulk_create(stored(row) for row in rows[50:])
+    assert "registered: AUC" in run_train(*common)
+
+
+def test_database_that_fails_is_said(small: Path, tmp_path: Path) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE telemetry_gateresult RENAME TO gone")
+    try:
+        with pytest.raises(CommandError, match="The database failed"), transaction.atomic():
+            run_train("--snapshot", small, "--out", tmp_path / "models", "--bootstrap", 10)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE gone RENAME TO telemetry_gateresult")
 
 
 def test_too_few_test_players_are_too_little_data(small: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 from django.utils.translation import gettext as _
 from tqdm import tqdm
 
@@ -100,6 +101,15 @@ class Command(BaseCommand):
                 bar.update(STEPS - bar.n)
         except (TrainingError, SnapshotError, RegistryError, Locked) as error:
             raise CommandError(str(error)) from error
+        except DatabaseError as error:
+            raise CommandError(
+                _("The database failed: %(error)s. The same command goes on where it was.")
+                % {"error": error}
+            ) from error
+        except KeyboardInterrupt as error:
+            raise CommandError(
+                _("Interrupted. The same command goes on where it was."), returncode=130
+            ) from error
         except OSError as error:
             raise CommandError(
                 _("%(directory)s cannot be written: %(error)s.")
