@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -22,7 +23,6 @@ from django.views.decorators.http import require_http_methods
 
 from neurogame.problems import problem_response
 from telemetry.api import grant_of, header_key
-from telemetry.export import iso
 from telemetry.models import ModelVersion
 from telemetry.signals import champion_changed
 
@@ -70,8 +70,8 @@ def _answer_of(version: ModelVersion) -> Current:
             "kind": version.kind,
             "params": version.params,
             "champion": champion,
-            "champion_since": None if since is None else iso(since),
-            "created_at": iso(version.created_at),
+            "champion_since": None if since is None else _iso(since),
+            "created_at": _iso(version.created_at),
         }
     )
     return Current(
@@ -79,6 +79,10 @@ def _answer_of(version: ModelVersion) -> Current:
         body,
         f'"{hashlib.sha256(body).hexdigest()[:32]}"',
     )
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def forget(**kwargs: Any) -> None:
