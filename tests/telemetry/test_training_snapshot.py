@@ -55,6 +55,8 @@ def stored(row: dict[str, Any]) -> GameEvent:
         effective_ts=moment,
         received_at=datetime(2026, 3, 1, tzinfo=UTC),
         user_id=row["user_id"],
+        session_id=row.get("session_id") or "",
+        model_version=row.get("model_version") or "",
         digest="",
         raw=json.dumps({name: value for name, value in row.items() if name not in server}),
     )
