@@ -107,7 +107,7 @@ async def current_model(request: HttpRequest) -> HttpResponse:
     if found is None:
         return problem_response("not_found", _("No model version is registered here."))
     if _has(request, found.etag):
-        answer = HttpResponse(status=304)
+        answer = HttpResponse(status=304, content_type="application/json")
     else:
         answer = HttpResponse(found.body, content_type="application/json")
     answer["ETag"] = found.etag
