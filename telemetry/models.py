@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 
@@ -268,14 +269,29 @@ class AntiCheatSignal(models.Model):
         return f"{self.type} {self.event_id}"
 
 
+class Immutable(Exception):
+    """What a registered model version says of itself never changes; the message says what to do."""
+
+
 class ModelVersion(models.Model):
-    """A model that the game serves or that training made. Metrics and parameters never change."""
+    """A model that the game serves or that training made. What it says of itself never changes.
+
+    Status and notes may change, the fields of `CONTENT` only while `kind` is empty, that is, until
+    training fills in a version that was merely seen in events. Triggers of migration 0003 hold the
+    same in the database.
+    """
 
     class Status(models.TextChoices):
         UNREGISTERED = "unregistered", _("seen in events, not registered")
         REGISTERED = "registered", _("registered")
         CHAMPION = "champion", _("champion")
         ARCHIVED = "archived", _("archived")
+
+    BASELINE = "baseline"  # the kind of what the game served before any model was trained
+    CONTENT = (
+        "name", "kind", "metrics", "params", "manifest", "artefact", "card", "seed", "code_version",
+        "snapshot_sha256",
+    )  # fmt: skip
 
     name = models.CharField(_("name"), max_length=128, unique=True)
     status = models.CharField(_("status"), max_length=12, choices=Status, default=Status.REGISTERED)
@@ -289,14 +305,95 @@ class ModelVersion(models.Model):
         help_text=_("Snapshot, seed, configuration and code version it was made from."),
     )
     artefact = models.CharField(_("artefact"), max_length=500, blank=True)
+    card = models.TextField(_("model card"), blank=True, help_text=_("Markdown, in English."))
+    seed = models.BigIntegerField(_("seed"), null=True, blank=True)
+    code_version = models.CharField(
+        _("code version"),
+        max_length=64,
+        blank=True,
+        help_text=_("SHA-256 of the training code that made it."),
+    )
+    snapshot_sha256 = models.CharField(
+        _("snapshot"),
+        max_length=64,
+        blank=True,
+        help_text=_("SHA-256 of the canonical rows that it was trained and tested on."),
+    )
     first_seen_at = models.DateTimeField(_("first seen"), default=timezone.now)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    promoted_at = models.DateTimeField(
+        _("champion since"),
+        null=True,
+        blank=True,
+        help_text=_("When it last became the champion."),
+    )
     notes = models.TextField(_("notes"), blank=True)
 
     class Meta:
         verbose_name = _("model version")
         verbose_name_plural = _("model versions")
         ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["status"], condition=Q(status="champion"), name="one_champion"
+            )
+        ]
+        permissions = [("override_gate", _("Can make a champion of what did not pass the gate"))]
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Raises `Immutable` where content of a registered version would change."""
+        stored = ModelVersion.objects.filter(pk=self.pk).first() if self.pk else None
+        if stored is not None and stored.kind:
+            written = kwargs.get("update_fields") or self.CONTENT
+            for name in self.CONTENT:
+                if name in written and getattr(stored, name) != getattr(self, name):
+                    raise Immutable(
+                        gettext("%(name)s is registered: its %(field)s never changes.")
+                        % {"name": stored.name, "field": name}
+                    )
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Raises `Immutable`: events say which version they were played with."""
+        if self.kind:
+            raise Immutable(
+                gettext("%(name)s is registered and is never deleted.") % {"name": self.name}
+            )
+        return super().delete(*args, **kwargs)
+
+
+class GateResult(models.Model):
+    """What the gate said of a version against one champion; `champion` null: the item mean."""
+
+    version = models.ForeignKey(
+        ModelVersion, models.CASCADE, related_name="gate_results", verbose_name=_("model version")
+    )
+    champion = models.ForeignKey(
+        ModelVersion,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="challenges",
+        verbose_name=_("champion"),
+        help_text=_("Empty: there was none to beat but the item mean."),
+    )
+    passed = models.BooleanField(_("passed"))
+    report = models.JSONField(_("report"), default=dict)
+    judged_at = models.DateTimeField(_("judged"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("gate result")
+        verbose_name_plural = _("gate results")
+        ordering = ["-judged_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["version", "champion"], name="judged_once"),
+            models.UniqueConstraint(
+                fields=["version"], condition=Q(champion=None), name="judged_once_alone"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.version} / {self.champion or '-'}"

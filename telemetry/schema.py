@@ -132,3 +132,62 @@ describe(
         },
     },
 )
+
+describe(
+    "/v1/models/current",
+    "get",
+    {
+        "operationId": "models_current",
+        "tags": ["v1"],
+        "summary": "The model that the game is to play with.",
+        "description": (
+            "A key of any scope may ask. `name` is what the game sends back as `model_version`. "
+            "Before a champion was chosen the game's own baseline is answered, whose `params` are "
+            "empty; 404 only when that is not registered either. Ask with `If-None-Match`: 304 "
+            "while nothing has changed."
+        ),
+        "security": SECURITY,
+        "parameters": [
+            {
+                "name": "If-None-Match",
+                "in": "header",
+                "description": "The `ETag` of the answer at hand.",
+                "schema": TEXT,
+            }
+        ],
+        "responses": {
+            "200": {
+                **answer(
+                    "The champion, or the baseline",
+                    "application/json",
+                    {
+                        "type": "object",
+                        "required": [
+                            "ok",
+                            "name",
+                            "kind",
+                            "params",
+                            "champion",
+                            "champion_since",
+                            "created_at",
+                        ],
+                        "properties": {
+                            "ok": {"const": True},
+                            "name": TEXT,
+                            "kind": {
+                                **TEXT,
+                                "examples": ["baseline", "item_mean", "elo", "logistic"],
+                            },
+                            "params": {"type": "object", "description": "All of the model."},
+                            "champion": {"type": "boolean"},
+                            "champion_since": {"type": ["string", "null"], "format": "date-time"},
+                            "created_at": TIME,
+                        },
+                    },
+                ),
+                "headers": {"ETag": {"schema": TEXT}},
+            },
+            "304": {"description": "Nothing has changed", "headers": {"ETag": {"schema": TEXT}}},
+        },
+    },
+)

@@ -12,3 +12,5 @@ signals_stored = Signal()
 # Inside the transaction that ends the deletion of a player's data; kwargs: user_id. Receivers delete
 # what they hold of the player, and may raise: then nothing of it counts as done.
 player_erased = Signal()
+# Another model version is the champion now; no kwargs.
+champion_changed = Signal()

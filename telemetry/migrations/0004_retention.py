@@ -26,7 +26,7 @@ def make_pattern_index(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("telemetry", "0002_baseline"),
+        ("telemetry", "0003_training"),
     ]
 
     operations = [

@@ -1,103 +1,37 @@
-"""One training run: a snapshot in, artefacts and a registered model version out."""
+"""One training run: events in, artefacts and a registered model version out.
+
+The stages (snapshot, a fit of each model, evaluation) leave their results in a workspace, so that a
+run that was interrupted goes on where it was. What a run makes follows from the snapshot, the
+configuration and the code alone.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import re
-import tomllib
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import override
 
-from telemetry.training import evaluation, models, registry, snapshot
-from telemetry.wire import Trial
+from telemetry.training import calibration, card, evaluation, fitting, gate, models, registry
+from telemetry.training import snapshot as snapshots
+from telemetry.training import trials as columns
+from telemetry.training.config import Plan, RunConfig, TrainingError
+from telemetry.training.metrics import Judged
+from telemetry.training.snapshot import Snapshot
+from telemetry.training.sources import SnapshotError, Source
+from telemetry.training.trials import Split, Trials
+from telemetry.training.workspace import Workspace, json_bytes, locked, sha256, write
 
 BASELINE = models.ItemMean.kind
+STEPS = 6 + len(models.KINDS)  # how often `step` is called, beside of what is continued
 
-
-class TrainingError(Exception):
-    """The run cannot be made; the message is a sentence for the person who asked."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunConfig:
-    """Parameters of a run: everything, beside the snapshot, that its artefacts depend on."""
-
-    model: str = "elo"
-    seed: int = 0
-    test_share: float = 0.2
-    elo_user_gain: tuple[float, float] = (1.0, 0.05)
-    elo_item_gain: tuple[float, float] = (1.0, 0.05)
-    item_mean_strength: float = 5.0
-    ece_bins: int = 10
-    bootstrap: int = 200
-    min_users: int = 10
-    min_trials: int = 200
-
-    def __post_init__(self) -> None:
-        for name in ("elo_user_gain", "elo_item_gain"):
-            pair = tuple(float(value) for value in getattr(self, name))
-            if len(pair) != 2 or pair[0] <= 0 or pair[1] < 0:
-                raise TrainingError(
-                    _("%(name)s needs two numbers, the first above 0 and none below.")
-                    % {"name": name}
-                )
-            object.__setattr__(self, name, pair)
-        if self.model not in MODELS:
-            raise TrainingError(_("model must be one of %(names)s.") % {"names": ", ".join(MODELS)})
-        if not 0 < self.test_share < 1:
-            raise TrainingError(_("test_share must lie between 0 and 1."))
-        if self.item_mean_strength <= 0 or self.ece_bins < 1 or self.bootstrap < 0:
-            raise TrainingError(
-                _("item_mean_strength and ece_bins must be above 0, bootstrap not below.")
-            )
-        if self.min_users < 1 or self.min_trials < 2:
-            raise TrainingError(_("min_users must be at least 1 and min_trials at least 2."))
-
-
-MODELS: dict[str, Callable[[RunConfig], models.Model]] = {
-    models.Elo.kind: lambda config: models.Elo(
-        user_gain=config.elo_user_gain, item_gain=config.elo_item_gain
-    ),
-    models.ItemMean.kind: lambda config: models.ItemMean(strength=config.item_mean_strength),
-}
-
-
-def load_config(path: Path | None, **arguments: Any) -> RunConfig:
-    """Defaults, then the TOML file, then the arguments that are not ``None``."""
-    values: dict[str, Any] = {}
-    if path is not None:
-        try:
-            values = tomllib.loads(path.read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise TrainingError(
-                _("%(path)s cannot be read as TOML: %(error)s.") % {"path": path, "error": error}
-            ) from error
-    known = {field.name: field.default for field in fields(RunConfig)}
-    unknown = sorted(set(values) - set(known))
-    if unknown:
-        raise TrainingError(
-            _("%(path)s has unknown parameters: %(unknown)s. Known: %(known)s.")
-            % {"path": path, "unknown": ", ".join(unknown), "known": ", ".join(known)}
-        )
-    values.update({name: value for name, value in arguments.items() if value is not None})
-    try:
-        for name, value in values.items():
-            default = known[name]
-            if isinstance(default, float) and type(value) is int:
-                values[name] = float(value)
-            elif type(value) is not type(default) and not isinstance(default, tuple):
-                raise TypeError(f"{name} = {value!r}")
-        return RunConfig(**values)
-    except (TypeError, ValueError) as error:
-        raise TrainingError(
-            _("A parameter has a wrong type: %(error)s.") % {"error": error}
-        ) from error
+Step = Callable[[str], object]
 
 
 @dataclass(frozen=True)
@@ -105,97 +39,228 @@ class Run:
     """What a run made. ``created`` is false when this very model was registered before."""
 
     name: str
+    kind: str
     directory: Path
     metrics: dict[str, Any]
     manifest: dict[str, Any]
+    gate: dict[str, Any]
     created: bool
 
 
 def train(
     *,
-    source: snapshot.Snapshot,
-    config: RunConfig,
+    plan: Plan,
+    source: Source,
     directory: Path,
-    name: str = "",
-    progress: Callable[[str], object] = lambda step: None,
+    fresh: bool = False,
+    progress: Callable[[int], object] = lambda rows: None,
+    step: Step = lambda what: None,
 ) -> Run:
-    """Fit, evaluate, write ``directory/<name>/{model,metrics,manifest}.json`` and register.
+    """Take a snapshot, fit, evaluate, write ``directory/<name>/`` and register.
 
-    The bytes of all three follow from the snapshot, ``config`` and the code. ``name`` defaults to
-    the kind and the first twelve digits of the manifest's SHA-256. Raises ``TrainingError`` on too
-    little data and ``registry.RegistryError`` where ``name`` means another model.
+    The snapshot goes to ``snapshots/`` beside ``directory``. A run of the same plan, source and
+    code that was interrupted is continued, unless ``fresh``. ``progress`` is called with numbers
+    of rows, ``step`` with what begins. Raises ``TrainingError``, ``SnapshotError``,
+    ``RegistryError`` or ``Locked``.
     """
-    if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", name):
-        raise TrainingError(
-            _("A name has up to 128 letters, digits, dots, dashes and underscores.")
-        )
-    progress(_("reading trials"))
-    trials = snapshot.trials(source)
-    train_part, test_part = evaluation.split_users(
-        trials, seed=config.seed, share=config.test_share
+    with locked(directory):
+        key = [source.identity(), plan.config.as_json(), plan.name, code_version()]
+        work = Workspace.of(directory / ".work", key)
+        if fresh:
+            work.clear()
+        if work.begun:
+            step(_("continuing a run that was interrupted"))
+        snapshot = _snapshot(source, work, directory.parent / "snapshots", progress, step)
+        try:
+            return _finish(plan=plan, snapshot=snapshot, work=work, directory=directory, step=step)
+        except (TrainingError, registry.RegistryError):
+            # It would end like this again: the same run, asked for later, sees what came meanwhile.
+            work.clear()
+            raise
+
+
+def _snapshot(
+    source: Source,
+    work: Workspace,
+    directory: Path,
+    progress: Callable[[int], object],
+    step: Step,
+) -> Snapshot:
+    """The snapshot of this run, taken now or before it was interrupted."""
+
+    def take() -> str:
+        return snapshots.take(
+            source,
+            directory=directory,
+            work=work.directory / "rows",
+            as_of=work.stage("as_of", source.pin),
+            progress=progress,
+            packing=lambda: step(_("packing the snapshot")),
+        ).sha256
+
+    kept = directory / str(work.stage("snapshot", take))
+    with suppress(SnapshotError):
+        return snapshots.load(kept)
+    work.clear()  # somebody deleted or changed it: the run begins anew
+    return snapshots.load(directory / str(work.stage("snapshot", take)))
+
+
+def _finish(*, plan: Plan, snapshot: Snapshot, work: Workspace, directory: Path, step: Step) -> Run:
+    config = plan.config
+    step(_("reading trials"))
+    trials = columns.load(snapshot)
+    split = columns.split(
+        trials,
+        seed=config.seed,
+        test_share=config.test_share,
+        forward_share=config.forward_share,
     )
-    _require_enough(train_part, test_part, config)
+    train, test = trials.where(split.train), trials.where(split.test)
+    _require_enough(train, test, config)
+    part = snapshot.sha256[:12]  # a stage of another snapshot is none of this run
     fitted: dict[str, models.Model] = {}
-    predictions: dict[str, evaluation.Predictions] = {}
-    for kind, build in MODELS.items():
-        progress(_("fitting %(model)s") % {"model": kind})
-        fitted[kind] = build(config).fit(train_part)
-        predictions[kind] = evaluation.predict(fitted[kind], test_part)
-    progress(_("evaluating"))
-    metrics = {
-        "test": {**_size(test_part), "share_solved": _share_solved(test_part)},
+    losses: dict[str, float] = {}
+    for kind in models.KINDS:
+        step(_("fitting %(model)s") % {"model": kind})
+        stage = work.stage(f"fit-{kind}-{part}", partial(fitting.fit, kind, train, config))
+        fitted[kind], losses[kind] = models.from_params(stage["params"]), stage["loss"]
+    kind = fitting.chosen(losses, config)
+    step(_("evaluating"))
+    judged = {
+        name: evaluation.judged(trials, split, evaluation.predict(model, trials, split))
+        for name, model in fitted.items()
+    }
+    metrics = work.stage(f"metrics-{part}", lambda: _metrics(judged, trials, split, losses, config))
+    step(_("asking the gate"))
+    against = registry.opponent()
+    report = _gate(kind, judged, metrics, against, trials, split, config)
+    step(_("writing artefacts"))
+    params = fitted[kind].params()
+    files = {"model.json": json_bytes(params), "metrics.json": json_bytes(metrics)}
+    manifest: dict[str, Any] = {
+        "kind": kind,
+        "config": config.as_json(),
+        "seed": config.seed,
+        "code": code_version(),
+        "rule_version": snapshot.manifest["rule_version"],
+        "snapshot": {
+            name: snapshot.manifest[name]
+            for name in ("sha256", "rows", "trials", "as_of", "first_ts", "last_ts")
+        },
+        "split": {
+            "cut": _moment(split.cut),
+            "train": train.size(),
+            "test": test.size(),
+            "test_share": config.test_share,
+            "forward_share": config.forward_share,
+        },
+        "files": {file: sha256(data) for file, data in files.items()},
+    }
+    name = plan.name or f"{kind}-{sha256(json_bytes(manifest))[:12]}"
+    manifest["name"] = name
+    files["manifest.json"] = json_bytes(manifest)
+    with override("en"):
+        text = card.render(name=name, kind=kind, metrics=metrics, manifest=manifest)
+        files["card.md"] = text.encode("utf-8", "surrogatepass")
+        plot = calibration.svg(metrics["models"][kind]["reliability"])
+        files["calibration.svg"] = plot.encode()
+    files["gate.json"] = json_bytes(report)
+    target = directory / name
+    version, created = registry.register(
+        name=name,
+        kind=kind,
+        metrics=metrics,
+        params=params,
+        manifest=manifest,
+        artefact=str(target)[:500],
+        card=text,
+        seed=config.seed,
+        code_version=manifest["code"],
+        snapshot_sha256=snapshot.sha256,
+    )
+    registry.record(version, against, report)
+    for file, data in files.items():
+        write(target / file, data)
+    work.clear()
+    return Run(name, kind, target, metrics, manifest, report, created)
+
+
+def _metrics(
+    judged: dict[str, Judged],
+    trials: Trials,
+    split: Split,
+    losses: dict[str, float],
+    config: RunConfig,
+) -> dict[str, Any]:
+    test = trials.where(split.test)
+    return {
+        "test": {**test.size(), "share_solved": round(float(test.solved.mean()), 6)},
+        "validation": {"log_loss": losses},
+        "reference": BASELINE,
+        "bootstrap": config.bootstrap,
+        "bins": config.ece_bins,
         "models": evaluation.evaluate(
-            predictions,
+            judged,
+            trials=test,
             reference=BASELINE,
             seed=config.seed,
             bins=config.ece_bins,
             bootstrap=config.bootstrap,
         ),
     }
-    progress(_("writing artefacts"))
-    params = fitted[config.model].params()
-    files = {"model.json": _bytes(params), "metrics.json": _bytes(metrics)}
-    manifest: dict[str, Any] = {
-        "config": json.loads(json.dumps(asdict(config))),
-        "code": code_version(),
-        "snapshot": {"sha256": source.sha256, "rows": source.rows, "as_of": source.as_of},
-        "trials": len(trials),
-        "train": _size(train_part),
-        "test": _size(test_part),
-        "files": {file: hashlib.sha256(data).hexdigest() for file, data in files.items()},
-    }
-    name = name or f"{config.model}-{hashlib.sha256(_bytes(manifest)).hexdigest()[:12]}"
-    manifest["name"] = name
-    files["manifest.json"] = _bytes(manifest)
-    target = directory / name
-    _version, created = registry.register(
-        name=name,
-        kind=config.model,
-        metrics=metrics,
-        params=params,
-        manifest=manifest,
-        artefact=str(target),
+
+
+def _gate(
+    kind: str,
+    judged: dict[str, Judged],
+    metrics: dict[str, Any],
+    against: Any,
+    trials: Trials,
+    split: Split,
+    config: RunConfig,
+) -> dict[str, Any]:
+    """The gate's verdict on ``kind`` against the champion, or the item mean without one."""
+    other = judged[BASELINE]
+    if against is not None:
+        try:
+            model = models.from_params(against.params)
+            other = evaluation.judged(trials, split, evaluation.predict(model, trials, split))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise TrainingError(
+                _(
+                    "The champion %(name)s has parameters that this version of the code cannot "
+                    "read (%(error)r). Roll back to another champion first."
+                )
+                % {"name": against.name, "error": error}
+            ) from error
+    return gate.judge(
+        gain=evaluation.difference(
+            judged[kind], other, seed=config.seed, bootstrap=config.bootstrap
+        ),
+        ece=metrics["models"][kind]["ece"]["value"],
+        players=metrics["test"]["users"],
+        against=BASELINE if against is None else against.name,
     )
-    target.mkdir(parents=True, exist_ok=True)
-    for file, data in files.items():
-        partial = target / f".{file}.{os.getpid()}"
-        partial.write_bytes(data)
-        os.replace(partial, target / file)
-    return Run(name, target, metrics, manifest, created)
 
 
 def code_version() -> str:
     """SHA-256 over the source files that decide a run's result."""
-    digest = hashlib.sha256()
     here = Path(__file__).parent
-    for path in (*sorted(here.glob("*.py")), here.parent / "wire.py"):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
+    digest = b""
+    for path in (*sorted(here.rglob("*.py")), here.parent / "wire.py"):
+        name = path.relative_to(here.parent).as_posix()
+        digest += name.encode() + b"\0" + sha256(path.read_bytes()).encode() + b"\n"
+    return sha256(digest)
 
 
-def _require_enough(train: Sequence[Trial], test: Sequence[Trial], config: RunConfig) -> None:
+def _moment(microseconds: int) -> str:
+    seconds, rest = divmod(microseconds, 1_000_000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest:06d}+00:00"
+
+
+def _require_enough(train: Trials, test: Trials, config: RunConfig) -> None:
     for part, trials in ((_("training"), train), (_("test"), test)):
-        size = _size(trials)
+        size = trials.size()
         if size["users"] < config.min_users or size["trials"] < config.min_trials:
             raise TrainingError(
                 _(
@@ -211,24 +276,8 @@ def _require_enough(train: Sequence[Trial], test: Sequence[Trial], config: RunCo
                     "min_users": config.min_users,
                 }
             )
-        if len({models.outcome(trial) for trial in trials}) < 2:
+        if trials.solved.all() or not trials.solved.any():
             raise TrainingError(
                 _("Too little data: every trial of the %(part)s part has the same outcome.")
                 % {"part": part}
             )
-
-
-def _size(trials: Sequence[Trial]) -> dict[str, int]:
-    return {
-        "users": len({trial.user_id for trial in trials}),
-        "items": len({models.item_of(trial) for trial in trials}),
-        "trials": len(trials),
-    }
-
-
-def _share_solved(trials: Sequence[Trial]) -> float:
-    return round(sum(models.outcome(trial) for trial in trials) / len(trials), 6)
-
-
-def _bytes(value: dict[str, Any]) -> bytes:
-    return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()

@@ -22,12 +22,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument(
         "--only",
-        choices=["ingest", "judging", "docker", "chat", "leaderboard", "crash", "storage"],
+        choices=["ingest", "judging", "docker", "chat", "leaderboard", "training", *ON_REQUEST],
         help="one part alone; crash (twenty times kill -9) and storage (bytes an event) only run"
         " when they are named",
     )
     parser.add_argument(
         "--large", action="store_true", help="the board with 10 million events (some minutes, 7 GB)"
+    )
+    parser.add_argument(
+        "--training-events",
+        type=int,
+        default=200_000,
+        help="events that training reads (%(default)s)",
     )
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each (%(default)s)")
     parser.add_argument("--quick", action="store_true", help="one small round: does it run?")
@@ -44,6 +50,7 @@ def main() -> int:
             leaderboard,
             storage,
             stream,
+            training,
         )
         from tests.benchmarks.processes import manage
 
@@ -66,6 +73,9 @@ def main() -> int:
             "chat": lambda: stream.measure(folder, rounds=rounds, ticks=5 if options.quick else 50),
             "crash": lambda: crash.measure(folder, rounds=2 if options.quick else 20),
             "storage": lambda: storage.measure(folder, events=5000 if options.quick else 200_000),
+            "training": lambda: training.measure(
+                folder, rounds=rounds, events=4_000 if options.quick else options.training_events
+            ),
         }
         print(
             f"Python {platform.python_version()}, {platform.system()} {platform.machine()},"

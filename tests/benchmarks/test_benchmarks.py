@@ -36,5 +36,6 @@ def test_every_figure_is_measured_and_printed():
     assert head.endswith("median of 1 interleaved rounds")
     assert [line.split(",")[0].split()[0] for line in lines] == [
         "ingest", "ingest", "ingest", *["judging"] * JUDGED, *["board"] * 5, "chat", "chat",
+        "training", "training",
     ]  # fmt: skip
     assert all(" | ratio " in line for line in lines)

@@ -7,7 +7,7 @@ WIRE = {
     "/interview/start", "/interview/finish", "/interview/tracks", "/interview/{session_id}",
     "/chat/send", "/chat/stream", "/tasks/next", "/tasks/skip", "/tasks/draft", "/tasks/run",
     "/tasks/check", "/tasks/runs/{run_id}", "/telemetry/anticheat", "/v1/events",
-    "/v1/leaderboard", "/v1/export/raw", "/health",
+    "/v1/leaderboard", "/v1/export/raw", "/v1/models/current", "/health",
 }  # fmt: skip
 
 

@@ -133,19 +133,28 @@ def test_training_from_the_database_and_over_http_agree_with_the_planted(
     runs = {"local": [], "remote": ["--url", server.url, "--api-key", KEY]}
     for name, source in runs.items():
         out = str(tmp_path / name / "models")
-        done = server.manage("train", "--seed", "2", "--out", out, *source)
+        done = server.manage(
+            "train", "--seed", "2", "--model", "elo", "--bootstrap", "100", "--out", out, *source
+        )
         assert done.returncode == 0, done.stderr
     local, remote = (
-        {path.name: path.read_bytes() for path in (tmp_path / name / "models").rglob("*.json")}
+        {
+            path.name: path.read_bytes()
+            for path in (tmp_path / name).rglob("*.*")
+            if path.parent.parent.name == "models" or path.suffix == ".parquet"
+        }
         for name in runs
     )
     assert local == remote
-    assert sorted(local) == ["manifest.json", "metrics.json", "model.json"]
+    assert sorted(local) == [
+        "calibration.svg", "card.md", "events.parquet", "gate.json", "manifest.json",
+        "metrics.json", "model.json",
+    ]  # fmt: skip
     manifest, metrics = json.loads(local["manifest.json"]), json.loads(local["metrics.json"])
     assert manifest["snapshot"]["rows"] == truth["totals"]["events"]
-    assert manifest["trials"] == truth["totals"]["tasks"] == 3600
+    assert manifest["snapshot"]["trials"] == truth["totals"]["tasks"] == 3600
     assert metrics["models"]["elo"]["log_loss"]["low"] > 0
-    # Nothing predicts better than the planted probabilities, up to the luck of a fifth of players.
+    # Nothing predicts better than the planted probabilities, up to the luck of a few players.
     assert metrics["models"]["elo"]["log_loss"]["high"] > truth["oracle_log_loss"] - 0.05
     difficulties = {
         f"{one['task_type']}/{one['item_id']}": one["difficulty"] for one in truth["items"]
@@ -157,8 +166,8 @@ def test_training_from_the_database_and_over_http_agree_with_the_planted(
             [difficulties[item] for item in learned],
             [one["difficulty"] for one in learned.values()],
         )
-        > 0.6
-    )  # 18 trials an item: its rating's gain is still .5
+        > 0.5
+    )  # 13 trials an item: its rating's gain is still .6
 
 
 def test_wrong_key_and_no_server_end_in_an_error(server: ServerProcess) -> None:
