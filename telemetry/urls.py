@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from django.urls import path
 
-from telemetry import anticheat_api, api, schema  # noqa: F401 - describes the plain views
+from telemetry import anticheat_api, api, export_api, schema  # noqa: F401 - describes views
 
 urlpatterns = [
     path("v1/events", api.events, name="events"),
-    path("v1/export/raw", api.export_raw, name="export-raw"),
+    path("v1/export/raw", export_api.export_raw, name="export-raw"),
     path("telemetry/anticheat", anticheat_api.AnticheatView.as_view(), name="anticheat"),
 ]
