@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
-import msgspec
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.translation import gettext as _
@@ -14,11 +13,15 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from neurogame.problems import problem_response
-from telemetry import export
 from telemetry.api import grant_of, header_key
+from telemetry.export import Selection
+from telemetry.export_formats import KINDS
+from telemetry.export_stream import Reader, stream, whole
 from telemetry.keys import Grant
 
+PAGE = 1000
 MAX_PAGE = 10_000
+LAST_SEQ = 2**63 - 1
 
 
 class BadQuery(ValueError):
@@ -54,14 +57,16 @@ def _words(request: HttpRequest, name: str) -> str | None:
     return text or None
 
 
-def selection_of(request: HttpRequest) -> export.Selection:
+def selection_of(request: HttpRequest) -> Selection:
     """The filters of a request; raises `BadQuery`."""
-    return export.Selection(
-        after=_integer(request, "after", 0, 2**63 - 1) or 0,
+    return Selection(
+        after=_integer(request, "after", 0, LAST_SEQ) or 0,
+        as_of=_integer(request, "as_of", 0, LAST_SEQ),
         since=_moment(request, "since"),
         until=_moment(request, "until"),
         user_id=_words(request, "user_id"),
         event_type=_words(request, "event_type"),
+        model_version=_words(request, "model_version"),
     )
 
 
@@ -74,17 +79,27 @@ async def _export_grant(request: HttpRequest) -> Grant | HttpResponse:
     return grant
 
 
+def accepts_gzip(request: HttpRequest) -> bool:
+    """Whether the client takes gzip (RFC 9110, section 12.5.3)."""
+    weights = {}
+    for part in request.headers.get("Accept-Encoding", "").lower().split(","):
+        name, _semicolon, parameters = part.partition(";")
+        weight = re.fullmatch(r"\s*q=([01](?:\.\d{0,3})?)\s*", parameters)
+        weights[name.strip()] = float(weight[1]) if weight else 1.0
+    return bool(weights.get("gzip", weights.get("x-gzip", weights.get("*", 0.0))))
+
+
 @csrf_exempt
 @require_http_methods(["GET", "HEAD"])
 async def export_raw(request: HttpRequest) -> HttpResponseBase:
-    """Raw events, a page as JSON or the whole selection as NDJSON or CSV."""
+    """Raw events, a page as JSON or the whole selection as NDJSON, CSV or Parquet."""
     grant = await _export_grant(request)
     if isinstance(grant, HttpResponse):
         return grant
     try:
         form = request.GET.get("format") or "json"
-        if form not in ("json", "ndjson", "csv"):
-            raise BadQuery("format", _("One of json, ndjson, csv."))
+        if form not in KINDS:
+            raise BadQuery("format", _("One of %s.") % ", ".join(KINDS))
         selection = selection_of(request)
         limit = _integer(request, "limit", 1, MAX_PAGE)
         offset = _integer(request, "offset", 0, 2**53) or 0
@@ -92,36 +107,51 @@ async def export_raw(request: HttpRequest) -> HttpResponseBase:
         return problem_response(
             "invalid", _("Some fields are not right."), errors={error.field: [str(error)]}
         )
-    if form == "json":
-        return await _json_page(selection, limit or 1000, offset)
-    if offset:
-        selection = await sync_to_async(_skipped)(selection, offset)
-    upto = await sync_to_async(export.last_seq)()  # fails, if it does, before the answer begins
-    return _stream(selection, form, upto, limit)
+    # What fails here, with the database, fails before the answer begins.
+    selection = await sync_to_async(lambda: selection.snapshot().skipped(offset))()
+    if form == "json" and limit is None:
+        limit = PAGE
+    return await answer(request, selection, form=form, limit=limit)
 
 
-def _skipped(selection: export.Selection, offset: int) -> export.Selection:
-    """The selection after its first `offset` events."""
-    events = selection.events().filter(seq__gt=selection.after)
-    row = events.values_list("seq", flat=True)[offset - 1 : offset].first()
-    return dataclasses.replace(selection, after=export.last_seq() if row is None else row)
+async def answer(
+    request: HttpRequest,
+    selection: Selection,
+    *,
+    form: str,
+    limit: int | None = None,
+    filename: str = "events",
+) -> HttpResponseBase:
+    """A selection with its snapshot as the answer to a request: gzipped where the client takes it.
+
+    JSON that is small comes with its length; everything else is streamed, and when it cannot be
+    finished the connection is broken, so that no client takes a part for the whole.
+    """
+    kind = KINDS[form]
+    gzip = kind.gzips and accepts_gzip(request)
+    reader = Reader(selection, form=form, limit=limit, gzip=gzip)
+    body: HttpResponseBase
+    if request.method == "HEAD":
+        body = HttpResponse()
+    elif form == "json":
+        begun, rest = await whole(reader)
+        body = HttpResponse(begun) if rest is None else StreamingHttpResponse(_after(begun, rest))
+    else:
+        body = StreamingHttpResponse(stream(reader))
+    body["Content-Type"] = kind.media_type
+    body["Cache-Control"] = "no-store"
+    body["X-Neurogame-As-Of"] = str(selection.as_of)
+    if kind.gzips:
+        body["Vary"] = "Accept-Encoding"
+    if gzip:
+        body["Content-Encoding"] = "gzip"
+    if form != "json":
+        name = f"{filename}.{kind.extension}"
+        body["Content-Disposition"] = f'attachment; filename="{name}"'
+    return body
 
 
-async def _json_page(selection: export.Selection, limit: int, offset: int) -> HttpResponse:
-    page = await sync_to_async(export.page)(selection, limit=limit, offset=offset)
-    body = msgspec.json.encode({"ok": True, **page})
-    answer = HttpResponse(body, content_type="application/json")
-    answer["Cache-Control"] = "no-store"
-    return answer
-
-
-def _stream(
-    selection: export.Selection, form: str, upto: int, limit: int | None
-) -> StreamingHttpResponse:
-    kinds = {"ndjson": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
-    answer = StreamingHttpResponse(
-        export.stream(selection, form=form, upto=upto, limit=limit), content_type=kinds[form]
-    )
-    answer["Content-Disposition"] = f'attachment; filename="events.{form}"'
-    answer["Cache-Control"] = "no-store"
-    return answer
+async def _after(begun: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield begun
+    async for data in rest:
+        yield data

@@ -19,22 +19,28 @@ from tests.benchmarks.processes import environment, scratch
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument(
-        "--only", choices=["ingest", "judging", "docker", "chat"], help="one part alone"
+        "--only", choices=["ingest", "export", "judging", "docker", "chat"], help="one part alone"
     )
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each (%(default)s)")
+    parser.add_argument(
+        "--events", type=int, default=200_000, help="events to export (%(default)s)"
+    )
     parser.add_argument("--quick", action="store_true", help="one small round: does it run?")
     options = parser.parse_args()
     rounds = 1 if options.quick else max(1, options.rounds)
     with scratch() as folder:
         os.environ.update(environment(folder))
         django.setup()
-        from tests.benchmarks import ingest, judging, judging_docker, stream
+        from tests.benchmarks import export, ingest, judging, judging_docker, stream
         from tests.benchmarks.processes import manage
 
         manage(folder, "migrate", "-v0")
         parts = {
             "ingest": lambda: ingest.measure(
                 folder, rounds=rounds, requests=20 if options.quick else 500
+            ),
+            "export": lambda: export.measure(
+                folder, rounds=rounds, events=2000 if options.quick else max(4, options.events)
             ),
             "judging": lambda: judging.measure(
                 folder, rounds=rounds, checks=2 if options.quick else 200

@@ -1,0 +1,125 @@
+"""A selection as an asynchronous stream of bytes: read in a thread, sent by the loop.
+
+One page is read ahead while the one before it is sent; no more, so that a slow client slows the
+reading down. When the client leaves, the statement under way is ended and the connection closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from telemetry.export import Selection
+from telemetry.export_formats import KINDS
+from telemetry.export_source import source_of
+
+READERS = 4  # pages that are read at one time in this process, whatever the number of clients
+WHOLE = 1 << 20  # an answer up to this size is sent with its length
+GZIP_LEVEL = 1  # the level that still keeps up with the database
+ASK_AGAIN_S = 0.2  # an interruption may come before the statement that it is meant for
+
+_readers = ThreadPoolExecutor(READERS, thread_name_prefix="export")
+_ends = ThreadPoolExecutor(2, thread_name_prefix="export-end")
+
+
+class Reader:
+    """One export as bytes: `read` until it returns None, or `stop`.
+
+    `selection.as_of` must be set. Nothing is opened before the first `read`; a failure of the
+    database is raised by the `read` that met it, and ends the export.
+    """
+
+    def __init__(
+        self, selection: Selection, *, form: str, limit: int | None = None, gzip: bool = False
+    ) -> None:
+        self.source = source_of(selection)
+        self._make = lambda: KINDS[form].writer(self.source, limit=limit)
+        self._gzip = zlib.compressobj(GZIP_LEVEL, wbits=31) if gzip else None
+        self._writer: Any = None
+        self._done = self._stopped = False
+        self._reading = threading.Lock()
+
+    def read(self) -> bytes | None:
+        """The next bytes, never empty; None at the end."""
+        with self._reading:
+            try:
+                while not (self._done or self._stopped):
+                    if data := self._packed(self._next()):
+                        return data
+                return None
+            except BaseException:
+                self._done = True
+                raise
+            finally:
+                self.source.close() if self._done or self._stopped else self.source.pause()
+
+    def _next(self) -> bytes:
+        if self._writer is None:
+            self._writer = self._make()
+            begin: bytes = self._writer.begin()
+            return begin
+        page: bytes | None = self._writer.page()
+        if page is None:
+            self._done = True
+            page = self._writer.end()
+        return page or b""
+
+    def _packed(self, data: bytes) -> bytes:
+        """Through gzip up to the last byte, so that nothing waits in it."""
+        if self._gzip is None:
+            return data
+        if self._done:
+            return self._gzip.compress(data) + self._gzip.flush()
+        return self._gzip.compress(data) + self._gzip.flush(zlib.Z_SYNC_FLUSH) if data else b""
+
+    def stop(self) -> None:
+        """End what another thread reads and close the connection. Waits for that."""
+        self._stopped = True
+        self.source.interrupt()
+        while not self._reading.acquire(timeout=ASK_AGAIN_S):
+            self.source.interrupt()
+        try:
+            self.source.close()
+        finally:
+            self._reading.release()
+
+
+async def stream(reader: Reader) -> AsyncGenerator[bytes]:
+    """All that `reader` reads."""
+    loop = asyncio.get_running_loop()
+    ahead = loop.run_in_executor(_readers, reader.read)
+    try:
+        while (data := await ahead) is not None:
+            ahead = loop.run_in_executor(_readers, reader.read)
+            yield data
+    finally:
+        ahead.add_done_callback(_seen)
+        _ends.submit(reader.stop)
+
+
+def _seen(future: asyncio.Future[Any] | Future[Any]) -> None:
+    """What an abandoned read raised interests nobody."""
+    with contextlib.suppress(BaseException):
+        future.exception()
+
+
+async def whole(reader: Reader) -> tuple[bytes, AsyncIterator[bytes] | None]:
+    """(everything, None) up to `WHOLE` bytes; of more (the beginning, a stream of the rest)."""
+    parts = stream(reader)
+    begun: list[bytes] = []
+    size = 0
+    try:
+        async for data in parts:
+            begun.append(data)
+            size += len(data)
+            if size > WHOLE:
+                return b"".join(begun), parts
+    except BaseException:
+        await parts.aclose()
+        raise
+    return b"".join(begun), None
