@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import UTC, datetime
 
 from asgiref.sync import sync_to_async
@@ -151,7 +152,8 @@ async def answer(
     return body
 
 
-async def _after(begun: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield begun
-    async for data in rest:
-        yield data
+async def _after(begun: bytes, rest: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
+    async with contextlib.aclosing(rest):
+        yield begun
+        async for data in rest:
+            yield data

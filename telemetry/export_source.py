@@ -9,7 +9,7 @@ instead, in the same bytes.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -55,6 +55,8 @@ class Source:
 
     def pause(self) -> None:
         """What is held between two pages is given back."""
+        if self._connection is not None:
+            self._connection.queries_log.clear()  # development keeps every statement
 
     def close(self) -> None:
         if self._connection is not None:
@@ -177,6 +179,8 @@ class SQLiteSource(Source):
         is_plain=f"client_version NOT GLOB '*[^{_PLAIN}]*'",
         odd=f"char({ord(_ODD)})",
     )
+    # The rows come in the order of the inner statement.
+    PAGE = "SELECT count(*), CAST(group_concat(c0 || char(10), '') AS BLOB) FROM ({})"
 
     @property
     def connection(self) -> Any:
@@ -190,10 +194,7 @@ class SQLiteSource(Source):
 
     def _lines(self, sql: str, parameters: list[Any]) -> tuple[bytes, int]:
         with self.connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT count(*), CAST(group_concat(c0 || char(10), '') AS BLOB) FROM ({sql})",
-                parameters,
-            )
+            cursor.execute(self.PAGE.format(sql), parameters)
             rows, data = cursor.fetchone()
         return data or b"", rows
 
@@ -213,12 +214,16 @@ class PostgresSource(Source):
     line = _line(
         moments=moments, is_plain=f"client_version !~ '[^{_PLAIN}]'", odd=f"chr({ord(_ODD)})"
     )
-    # Lines pass as they are: JSON holds none of these two characters.
-    COPY_LINES = r"COPY ({}) TO STDOUT (FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02')"
+    # The rows come in the order of the inner statement.
+    COPY_LINES = (
+        "COPY (SELECT count(*), convert_to(string_agg(c0 || chr(10), ''), 'UTF8')"
+        " FROM ({}) page) TO STDOUT (FORMAT binary)"
+    )
     COPY_ROWS = "COPY ({}) TO STDOUT (FORMAT binary)"
     TYPES = ("int8", *["text"] * (len(Row._fields) - 1))
 
     def pause(self) -> None:
+        super().pause()
         self.close()
 
     def interrupt(self) -> None:
@@ -228,19 +233,25 @@ class PostgresSource(Source):
             with contextlib.suppress(Exception):  # it may have ended, or be gone
                 waiting.cancel_safe(timeout=5)
 
-    def _lines(self, sql: str, parameters: list[Any]) -> tuple[bytes, int]:
+    @contextlib.contextmanager
+    def _copy(self, statement: str, parameters: list[Any]) -> Iterator[Any]:
+        """A `COPY`, on psycopg's cursor: Django's for development takes no parameters."""
+        connection = self.connection
         with (
-            self.connection.cursor() as cursor,
-            cursor.copy(self.COPY_LINES.format(sql), parameters) as copy,
+            connection.cursor() as cursor,
+            connection.wrap_database_errors,
+            cursor.cursor.copy(statement, parameters) as copy,
         ):
-            lines = list(copy)
-        return b"".join(lines), len(lines)
+            yield copy
+
+    def _lines(self, sql: str, parameters: list[Any]) -> tuple[bytes, int]:
+        with self._copy(self.COPY_LINES.format(sql), parameters) as copy:
+            copy.set_types(("int8", "bytea"))
+            ((rows, data),) = copy.rows()
+        return data or b"", rows
 
     def _rows(self, sql: str, parameters: list[Any]) -> list[Row]:
-        with (
-            self.connection.cursor() as cursor,
-            cursor.copy(self.COPY_ROWS.format(sql), parameters) as copy,
-        ):
+        with self._copy(self.COPY_ROWS.format(sql), parameters) as copy:
             copy.set_types(self.TYPES)
             return [Row(*row) for row in copy.rows()]
 

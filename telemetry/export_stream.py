@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import threading
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -108,7 +108,7 @@ def _seen(future: asyncio.Future[Any] | Future[Any]) -> None:
         future.exception()
 
 
-async def whole(reader: Reader) -> tuple[bytes, AsyncIterator[bytes] | None]:
+async def whole(reader: Reader) -> tuple[bytes, AsyncGenerator[bytes] | None]:
     """(everything, None) up to `WHOLE` bytes; of more (the beginning, a stream of the rest)."""
     parts = stream(reader)
     begun: list[bytes] = []
