@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import UTC, datetime
 
 from asgiref.sync import sync_to_async
@@ -17,7 +15,7 @@ from neurogame.problems import problem_response
 from telemetry.api import grant_of, header_key
 from telemetry.export import Selection
 from telemetry.export_formats import KINDS
-from telemetry.export_stream import Reader, stream, whole
+from telemetry.export_stream import Reader, Stream, begin
 from telemetry.keys import Grant
 
 PAGE = 1000
@@ -135,10 +133,10 @@ async def answer(
     if request.method == "HEAD":
         body = HttpResponse()
     elif form == "json":
-        begun, rest = await whole(reader)
-        body = HttpResponse(begun) if rest is None else StreamingHttpResponse(_after(begun, rest))
+        begun, is_all = await begin(reader)
+        body = HttpResponse(begun) if is_all else StreamingHttpResponse(Stream(reader, begun))
     else:
-        body = StreamingHttpResponse(stream(reader))
+        body = StreamingHttpResponse(Stream(reader))
     body["Content-Type"] = kind.media_type
     body["Cache-Control"] = "no-store"
     body["X-Neurogame-As-Of"] = str(selection.as_of)
@@ -150,10 +148,3 @@ async def answer(
         name = f"{filename}.{kind.extension}"
         body["Content-Disposition"] = f'attachment; filename="{name}"'
     return body
-
-
-async def _after(begun: bytes, rest: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
-    async with contextlib.aclosing(rest):
-        yield begun
-        async for data in rest:
-            yield data

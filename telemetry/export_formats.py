@@ -95,7 +95,7 @@ class JSONWriter(Writer):
 class _Sent(msgspec.Struct):
     """What of the text as sent a table needs beside the columns that are stored."""
 
-    event_ts: str
+    event_ts: str = ""
     payload: msgspec.Raw = msgspec.Raw(b"null")
 
 

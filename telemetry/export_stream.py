@@ -11,7 +11,7 @@ import contextlib
 import threading
 import zlib
 from collections.abc import AsyncGenerator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from telemetry.export import Selection
@@ -89,37 +89,52 @@ class Reader:
             self._reading.release()
 
 
-async def stream(reader: Reader) -> AsyncGenerator[bytes]:
-    """All that `reader` reads."""
-    loop = asyncio.get_running_loop()
-    ahead = loop.run_in_executor(_readers, reader.read)
+class Stream:
+    """All that a reader reads, after what was read already, for a streaming answer."""
+
+    def __init__(self, reader: Reader, begun: bytes = b"") -> None:
+        self.reader = reader
+        self.begun = begun
+
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
+        ahead = _read(self.reader)
+        try:
+            if self.begun:
+                yield self.begun
+            while (data := await ahead) is not None:
+                ahead = _read(self.reader)
+                yield data
+        finally:
+            ahead.add_done_callback(_seen)
+            self.close()
+
+    def close(self) -> None:
+        """End the reading, without waiting for that. Django calls it, too."""
+        _ends.submit(self.reader.stop)
+
+
+async def begin(reader: Reader) -> tuple[bytes, bool]:
+    """(what is read first, whether that is all): up to `WHOLE` bytes, or a little more."""
+    parts: list[bytes] = []
+    size = 0
     try:
-        while (data := await ahead) is not None:
-            ahead = loop.run_in_executor(_readers, reader.read)
-            yield data
-    finally:
-        ahead.add_done_callback(_seen)
+        while size <= WHOLE:
+            data = await _read(reader)
+            if data is None:
+                return b"".join(parts), True
+            parts.append(data)
+            size += len(data)
+    except BaseException:
         _ends.submit(reader.stop)
+        raise
+    return b"".join(parts), False
 
 
-def _seen(future: asyncio.Future[Any] | Future[Any]) -> None:
+def _read(reader: Reader) -> asyncio.Future[bytes | None]:
+    return asyncio.get_running_loop().run_in_executor(_readers, reader.read)
+
+
+def _seen(future: asyncio.Future[Any]) -> None:
     """What an abandoned read raised interests nobody."""
     with contextlib.suppress(BaseException):
         future.exception()
-
-
-async def whole(reader: Reader) -> tuple[bytes, AsyncGenerator[bytes] | None]:
-    """(everything, None) up to `WHOLE` bytes; of more (the beginning, a stream of the rest)."""
-    parts = stream(reader)
-    begun: list[bytes] = []
-    size = 0
-    try:
-        async for data in parts:
-            begun.append(data)
-            size += len(data)
-            if size > WHOLE:
-                return b"".join(begun), parts
-    except BaseException:
-        await parts.aclose()
-        raise
-    return b"".join(begun), None
