@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from asgiref.sync import sync_to_async
@@ -114,37 +115,51 @@ async def export_raw(request: HttpRequest) -> HttpResponseBase:
 
 
 async def answer(
+    request: HttpRequest, selection: Selection, *, form: str, limit: int | None
+) -> HttpResponseBase:
+    """A selection with its snapshot as the answer to a request; small JSON with its length."""
+    if form != "json" or request.method == "HEAD":
+        return streamed(request, selection, form=form, limit=limit)
+    reader = Reader(selection, form=form, limit=limit, gzip=accepts_gzip(request))
+    begun, is_all = await begin(reader)
+    body = HttpResponse(begun) if is_all else StreamingHttpResponse(Stream(reader, begun))
+    return _with_head(body, request, selection, form=form)
+
+
+def streamed(
     request: HttpRequest,
     selection: Selection,
     *,
     form: str,
     limit: int | None = None,
     filename: str = "events",
+    watch: Callable[[Reader], None] | None = None,
 ) -> HttpResponseBase:
-    """A selection with its snapshot as the answer to a request: gzipped where the client takes it.
+    """A selection with its snapshot as a streamed answer, gzipped where the client takes it.
 
-    JSON that is small comes with its length; everything else is streamed, and when it cannot be
-    finished the connection is broken, so that no client takes a part for the whole.
+    When it cannot be finished the connection is broken, so that no client takes a part for the
+    whole. `watch` is called after every page.
     """
-    kind = KINDS[form]
-    gzip = kind.gzips and accepts_gzip(request)
-    reader = Reader(selection, form=form, limit=limit, gzip=gzip)
-    body: HttpResponseBase
-    if request.method == "HEAD":
-        body = HttpResponse()
-    elif form == "json":
-        begun, is_all = await begin(reader)
-        body = HttpResponse(begun) if is_all else StreamingHttpResponse(Stream(reader, begun))
-    else:
+    body: HttpResponseBase = HttpResponse()
+    if request.method != "HEAD":
+        gzip = KINDS[form].gzips and accepts_gzip(request)
+        reader = Reader(selection, form=form, limit=limit, gzip=gzip, watch=watch)
         body = StreamingHttpResponse(Stream(reader))
+    if form != "json":
+        name = f"{filename}.{KINDS[form].extension}"
+        body["Content-Disposition"] = f'attachment; filename="{name}"'
+    return _with_head(body, request, selection, form=form)
+
+
+def _with_head(
+    body: HttpResponseBase, request: HttpRequest, selection: Selection, *, form: str
+) -> HttpResponseBase:
+    kind = KINDS[form]
     body["Content-Type"] = kind.media_type
     body["Cache-Control"] = "no-store"
     body["X-Neurogame-As-Of"] = str(selection.as_of)
     if kind.gzips:
         body["Vary"] = "Accept-Encoding"
-    if gzip:
-        body["Content-Encoding"] = "gzip"
-    if form != "json":
-        name = f"{filename}.{kind.extension}"
-        body["Content-Disposition"] = f'attachment; filename="{name}"'
+        if accepts_gzip(request):
+            body["Content-Encoding"] = "gzip"
     return body

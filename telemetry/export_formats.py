@@ -10,26 +10,25 @@ from typing import Any
 
 import msgspec
 
+from telemetry.columns import EVENTS
 from telemetry.export import Row
 from telemetry.export_source import Source
 
-CSV_COLUMNS = (
-    "seq", "event_id", "event_type", "event_ts", "effective_ts", "received_at", "user_id",
-    "session_id", "model_version", "client_version", "flags", "payload",
-)  # fmt: skip
+CSV_COLUMNS = tuple(column.name for column in EVENTS.of("csv"))
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Writer:
     """Writes one selection in one format; `last` is the `seq` that it has come to.
 
-    `limit` is the greatest number of events. A page is what `page` returns: bytes, or None after
+    `rows` are the events so far, `limit` is the greatest number of events. A page is what `page` returns: bytes, or None after
     the last event. An answer is `begin`, the pages, `end`.
     """
 
     def __init__(self, source: Source, *, limit: int | None = None) -> None:
         self.source = source
         self.left = limit
+        self.rows = 0
         self.last = source.selection.after
 
     def begin(self) -> bytes:
@@ -59,6 +58,7 @@ class Writer:
         return rows
 
     def _count(self, rows: int) -> None:
+        self.rows += rows
         if self.left is not None:
             self.left -= rows
 

@@ -11,6 +11,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from telemetry.columns import EVENTS
 from telemetry.export import SERVER_FIELDS, Row
 from telemetry.export_formats import Writer
 from telemetry.export_source import Source
@@ -18,24 +19,16 @@ from telemetry.export_source import Source
 GROUP_ROWS = 50_000
 GROUP_BYTES = 8 << 20  # of text as sent, whichever comes first
 MOMENT = pa.timestamp("us", tz="UTC")
+TYPES = {
+    "int64": pa.int64(),
+    "string": pa.string(),
+    "string, JSON text": pa.string(),
+    "timestamp[us, tz=UTC]": MOMENT,
+    "list<element: string not null>": pa.list_(pa.field("element", pa.string(), nullable=False)),
+}
 SCHEMA = pa.schema(
-    [
-        pa.field("seq", pa.int64(), nullable=False),
-        pa.field("event_id", pa.string(), nullable=False),
-        pa.field("event_type", pa.string(), nullable=False),
-        pa.field("event_ts", MOMENT),
-        pa.field("effective_ts", MOMENT, nullable=False),
-        pa.field("received_at", MOMENT, nullable=False),
-        pa.field("user_id", pa.string(), nullable=False),
-        pa.field("session_id", pa.string()),
-        pa.field("model_version", pa.string()),
-        pa.field("client_version", pa.string(), nullable=False),
-        pa.field(
-            "flags", pa.list_(pa.field("element", pa.string(), nullable=False)), nullable=False
-        ),
-        pa.field("payload", pa.string()),
-        pa.field("extra", pa.string()),
-    ]
+    pa.field(column.name, TYPES[column.types["parquet"]], nullable=column.nullable)
+    for column in EVENTS.of("parquet")
 )
 OWN = frozenset({*SCHEMA.names, *SERVER_FIELDS} - {"extra"})
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -127,8 +120,9 @@ def table_of(rows: list[Row]) -> Any:
         "extra": extras,
     }
     arrays = [
-        column if isinstance(column, pa.Array) else pa.array(column, SCHEMA.field(name).type)
-        for name, column in columns.items()
+        column if isinstance(column, pa.Array) else pa.array(column, field.type)
+        for field in SCHEMA
+        for column in [columns[field.name]]
     ]
     return pa.Table.from_arrays(arrays, schema=SCHEMA)
 

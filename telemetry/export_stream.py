@@ -10,12 +10,12 @@ import asyncio
 import contextlib
 import threading
 import zlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from telemetry.export import Selection
-from telemetry.export_formats import KINDS
+from telemetry.export_formats import KINDS, Writer
 from telemetry.export_source import source_of
 
 READERS = 4  # pages that are read at one time in this process, whatever the number of clients
@@ -35,20 +35,38 @@ class Reader:
     """
 
     def __init__(
-        self, selection: Selection, *, form: str, limit: int | None = None, gzip: bool = False
+        self,
+        selection: Selection,
+        *,
+        form: str,
+        limit: int | None = None,
+        gzip: bool = False,
+        watch: Callable[[Reader], None] | None = None,
     ) -> None:
         self.source = source_of(selection)
+        self.size = 0  # bytes so far, before gzip
+        self.is_whole = False
         self._make = lambda: KINDS[form].writer(self.source, limit=limit)
         self._gzip = zlib.compressobj(GZIP_LEVEL, wbits=31) if gzip else None
-        self._writer: Any = None
+        self._watch = watch
+        self._writer: Writer | None = None
         self._done = self._stopped = False
         self._reading = threading.Lock()
+
+    @property
+    def rows(self) -> int:
+        """Events so far."""
+        return 0 if self._writer is None else self._writer.rows
+
+    @property
+    def ended(self) -> bool:
+        return self._done or self._stopped
 
     def read(self) -> bytes | None:
         """The next bytes, never empty; None at the end."""
         with self._reading:
             try:
-                while not (self._done or self._stopped):
+                while not self.ended:
                     if data := self._packed(self._next()):
                         return data
                 return None
@@ -56,21 +74,26 @@ class Reader:
                 self._done = True
                 raise
             finally:
-                self.source.close() if self._done or self._stopped else self.source.pause()
+                self.source.close() if self.ended else self.source.pause()
+                self._tell()
 
     def _next(self) -> bytes:
         if self._writer is None:
             self._writer = self._make()
-            begin: bytes = self._writer.begin()
-            return begin
-        page: bytes | None = self._writer.page()
+            return self._writer.begin()
+        page = self._writer.page()
         if page is None:
-            self._done = True
             page = self._writer.end()
-        return page or b""
+            self._done = self.is_whole = True
+        return page
+
+    def _tell(self) -> None:
+        if self._watch is not None:
+            self._watch(self)
 
     def _packed(self, data: bytes) -> bytes:
         """Through gzip up to the last byte, so that nothing waits in it."""
+        self.size += len(data)
         if self._gzip is None:
             return data
         if self._done:
@@ -85,6 +108,7 @@ class Reader:
             self.source.interrupt()
         try:
             self.source.close()
+            self._tell()
         finally:
             self._reading.release()
 

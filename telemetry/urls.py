@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from django.urls import path
 
-from telemetry import anticheat_api, api, export_api, schema  # noqa: F401 - describes views
+from telemetry import (
+    anticheat_api,
+    api,
+    export_api,
+    export_schema,  # noqa: F401 - describes plain views, as does the schema
+)
 
 urlpatterns = [
     path("v1/events", api.events, name="events"),
