@@ -12,6 +12,8 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -77,7 +79,7 @@ def page(request: HttpRequest) -> HttpResponse:
         {
             "slug": table.slug,
             "title": _(table.title),
-            "about": _(table.about),
+            "about": _marked(_(table.about)),
             "where": table.where,
             "formats": table.formats,
             "columns": [_shown(column, table) for column in table.columns],
@@ -87,10 +89,19 @@ def page(request: HttpRequest) -> HttpResponse:
     return render(request, "neurogame/dictionary.html", {"tables": shown})
 
 
+def _marked(text: str) -> SafeString:
+    """A text whose `names` are set as code."""
+    parts = [
+        format_html("<code>{}</code>" if number % 2 else "{}", part)
+        for number, part in enumerate(text.split("`"))
+    ]
+    return format_html_join("", "{}", ((part,) for part in parts))
+
+
 def _shown(column: Column, table: Table) -> dict[str, Any]:
     return {
         "name": column.name,
-        "meaning": _(column.meaning),
+        "meaning": _marked(_(column.meaning)),
         "unit": column.unit and _(column.unit),
         "example": column.example,
         "nullable": column.nullable,

@@ -7,14 +7,19 @@ import json
 import random
 import socket
 import sqlite3
+import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
+import psycopg
+
+from neurogame.bootstrap import services
 from tests.benchmarks.figures import Figure
-from tests.benchmarks.processes import KEY, environment, free_port, running
+from tests.benchmarks.processes import KEY, ROOT, environment, free_port, running
 
 COLUMNS = (
     "event_id", "event_type", "event_ts", "effective_ts", "received_at", "user_id", "session_id",
@@ -22,8 +27,11 @@ COLUMNS = (
 )  # fmt: skip
 SELECT = (
     "SELECT seq, raw, received_at, effective_ts, client_version, flags"
-    " FROM telemetry_gameevent WHERE seq <= ? ORDER BY seq"
+    " FROM telemetry_gameevent WHERE seq <= {} ORDER BY seq"
 )
+
+
+Row = tuple[int, str, str, str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,48 +44,80 @@ class Taken:
 
 
 def measure(folder: Path, *, rounds: int, events: int) -> Iterator[Figure]:
-    """Rounds in turn: the product's NDJSON, the loop; then what a quarter of it costs."""
+    """On SQLite, and on a PostgreSQL of its own where the programs are installed."""
     database = folder / "neurogame.sqlite3"
-    last = fill(database, events)
+    last = fill_sqlite(database, events)
+    yield from compare(
+        "", environment(folder), lambda: sqlite_rows(database, last), folder,
+        rounds=rounds, events=events, last=last,
+    )  # fmt: skip
+    if services.postgres_programs() is None:
+        return
+    with services.postgres() as url:
+        variables = {**environment(folder), "URL_DATABASE": url}
+        command = [sys.executable, "manage.py", "migrate", "-v0"]
+        subprocess.run(command, cwd=ROOT, env=variables, check=True, timeout=120)
+        last = fill_postgres(url, events)
+        yield from compare(
+            " from PostgreSQL", variables, lambda: postgres_rows(url, last), folder,
+            rounds=rounds, events=events, last=last,
+        )  # fmt: skip
+
+
+def compare(
+    where: str,
+    variables: dict[str, str],
+    select: Callable[[], Iterator[Row]],
+    folder: Path,
+    *,
+    rounds: int,
+    events: int,
+    last: int,
+) -> Iterator[Figure]:
+    """Rounds in turn: the product's NDJSON, the loop, the product's first quarter, its CSV."""
     port = free_port()
     command = [sys.executable, "manage.py", "serve", "--port", str(port)]
-    with running(
-        command, variables=environment(folder), port=port, log=folder / "export.log"
-    ) as server:
-        take(port, as_of=last - events + min(events, 1000))
-        ours, loop, growth, quarter, csv = [], [], [], [], []
+    ours, loop, growth, quarter, csv = [], [], [], [], []
+    first = last - events
+    with running(command, variables=variables, port=port, log=folder / "export.log") as server:
+        take(port, as_of=first + min(events, 1000))  # imports what an export needs
         for _turn in range(rounds):
+            with growing(server.pid) as grown:
+                take(port, as_of=first + events // 4)
+            quarter.append(grown[0])
             with growing(server.pid) as grown:
                 ours.append(take(port, as_of=last))
             growth.append(grown[0])
-            loop.append(select_and_serialise(database, last))
-            with growing(server.pid) as grown:
-                take(port, as_of=last - events + events // 4)
-            quarter.append(grown[0])
+            loop.append(serialise(select()))
             csv.append(take(port, as_of=last, form="csv"))
-    if any(taken.rows != events for taken in ours) or any(row.rows != events for row in loop):
+    if any(taken.rows != events for taken in [*ours, *loop]):
         raise RuntimeError(f"not every export held all {events} events")
-    what = f"export of {events:,} events as NDJSON over HTTP"
     peer = "select and serialise, one thread"
     rates = [events / taken.seconds for taken in loop]
-    yield Figure(what, "rows/s", [events / taken.seconds for taken in ours], peer, rates, True)
     yield Figure(
-        f"export of {events:,} events as CSV over HTTP",
-        "rows/s", [events / taken.seconds for taken in csv], f"{peer}, as NDJSON", rates, True,
+        f"export of {events:,} events{where}, NDJSON",
+        "rows/s", [events / taken.seconds for taken in ours], peer, rates, True,
     )  # fmt: skip
     yield Figure(
-        "export, first byte of the body",
+        f"export of {events:,} events{where}, CSV",
+        "rows/s", [events / taken.seconds for taken in csv], f"{peer}, JSON", rates, True,
+    )  # fmt: skip
+    yield Figure(
+        f"export{where}, first byte of the body",
         "ms", [1000 * taken.first_s for taken in ours],
         "the loop's first row", [1000 * taken.first_s for taken in loop], False,
     )  # fmt: skip
     if sys.platform == "linux":
         yield Figure(
-            "export, growth of the server's memory",
+            f"export{where}, growth of the server's memory",
             "MB", growth, f"for {events // 4:,} events", quarter, False,
         )  # fmt: skip
 
 
-def fill(path: Path, count: int) -> int:
+# --- The databases ------------------------------------------------------------------------------
+
+
+def fill_sqlite(path: Path, count: int) -> int:
     """Store `count` trials as ingest would; the `seq` of the last one."""
     chance = random.Random(1)
     marks = ", ".join("?" * len(COLUMNS))
@@ -91,6 +131,39 @@ def fill(path: Path, count: int) -> int:
         (last,) = connection.execute("SELECT max(seq) FROM telemetry_gameevent").fetchone()
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return int(last)
+
+
+def sqlite_rows(path: Path, last: int) -> Iterator[Row]:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        for seq, raw, received, effective, version, flags in connection.execute(
+            SELECT.format("?"), [last]
+        ):
+            yield seq, raw, received.replace(" ", "T"), effective.replace(" ", "T"), version, flags
+
+
+def fill_postgres(url: str, count: int) -> int:
+    """The same in PostgreSQL."""
+    chance = random.Random(1)
+    into = f"COPY telemetry_gameevent ({', '.join(COLUMNS)}) FROM STDIN"
+    with psycopg.connect(url, autocommit=True) as connection, connection.cursor() as cursor:
+        with cursor.copy(into) as copy:
+            for number in range(count):
+                copy.write_row(stored(chance, number))
+        cursor.execute("VACUUM ANALYZE telemetry_gameevent")
+        return int(cursor.execute("SELECT max(seq) FROM telemetry_gameevent").fetchone()[0])
+
+
+def postgres_rows(url: str, last: int) -> Iterator[Row]:
+    with psycopg.connect(url) as connection, connection.cursor("rows") as cursor:
+        cursor.itersize = 2000
+        for seq, raw, received, effective, version, flags in cursor.execute(
+            SELECT.format("%s"), [last]
+        ):
+            yield seq, raw, moment(received), moment(effective), version, flags
+
+
+def moment(value: datetime) -> str:
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat()
 
 
 def stored(chance: random.Random, number: int) -> tuple[str, ...]:
@@ -148,23 +221,22 @@ def take(port: int, *, as_of: int, form: str = "ndjson") -> Taken:
     return Taken(seconds, first, ends)
 
 
-def select_and_serialise(path: Path, last: int) -> Taken:
-    """The same rows with nothing between them and the database, each as a line of bytes."""
+def serialise(selected: Iterator[Row]) -> Taken:
+    """Rows with nothing between them and the database, each as a line of bytes."""
     began = time.perf_counter()
     first = 0.0
     rows = size = 0
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        for seq, raw, received, effective, version, flags in connection.execute(SELECT, [last]):
-            event = json.loads(raw)
-            event["seq"] = seq
-            event["received_at"] = received.replace(" ", "T") + "Z"
-            event["effective_ts"] = effective.replace(" ", "T") + "Z"
-            event["client_version"] = version
-            event["flags"] = [word for word in flags.split(",") if word]
-            size += len((json.dumps(event) + "\n").encode())
-            rows += 1
-            if rows == 1:
-                first = time.perf_counter() - began
+    for seq, raw, received, effective, version, flags in selected:
+        event = json.loads(raw)
+        event["seq"] = seq
+        event["received_at"] = received + "Z"
+        event["effective_ts"] = effective + "Z"
+        event["client_version"] = version
+        event["flags"] = [word for word in flags.split(",") if word]
+        size += len((json.dumps(event) + "\n").encode())
+        rows += 1
+        if rows == 1:
+            first = time.perf_counter() - began
     return Taken(time.perf_counter() - began, first, rows)
 
 
