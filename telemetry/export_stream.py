@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 import zlib
 from collections.abc import AsyncGenerator, Callable
@@ -17,6 +18,8 @@ from typing import Any
 from telemetry.export import Selection
 from telemetry.export_formats import KINDS, Writer
 from telemetry.export_source import source_of
+
+logger = logging.getLogger(__name__)
 
 READERS = 4  # pages that are read at one time in this process, whatever the number of clients
 WHOLE = 1 << 20  # an answer up to this size is sent with its length
@@ -88,8 +91,13 @@ class Reader:
         return page
 
     def _tell(self) -> None:
-        if self._watch is not None:
-            self._watch(self)
+        """Tell whoever watches; a cache that is away stops no export."""
+        try:
+            if self._watch is not None:
+                self._watch(self)
+        except Exception:
+            logger.exception("the progress of an export could not be kept")
+            self._watch = None
 
     def _packed(self, data: bytes) -> bytes:
         """Through gzip up to the last byte, so that nothing waits in it."""

@@ -293,3 +293,15 @@ def test_a_failure_ends_an_export(many):
         reader.read()
     assert reader.read() is None
     assert reader.source._connection.connection is None
+
+
+def test_who_watches_cannot_stop_an_export(many, caplog):
+    def broken(_reader):
+        raise ConnectionError("the cache is away")
+
+    reader = export_stream.Reader(Selection().snapshot(), form="csv", watch=broken)
+    data = b"".join(iter(reader.read, None))
+    assert data.count(b"\r\n") == EVENTS + 1
+    assert [record.message for record in caplog.records] == [
+        "the progress of an export could not be kept"
+    ]
