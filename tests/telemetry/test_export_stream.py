@@ -197,9 +197,9 @@ def test_a_client_that_leaves_closes_its_connection(many, monkeypatch):
         with asked(port, "/v1/export/raw?format=ndjson") as answer:
             assert answer.read(10)
             (reader,) = readers
-            assert not reader._done
-        until(lambda: reader._stopped and reader.source._connection.connection is None)
-    assert not reader._done
+            assert not reader.ended
+        until(lambda: reader.ended and reader.source._connection.connection is None)
+    assert not reader.is_whole
 
 
 @pytest.mark.parametrize("form", ["ndjson", "csv", "parquet"])
