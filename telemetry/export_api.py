@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from asgiref.sync import sync_to_async
+from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
@@ -108,10 +109,20 @@ async def export_raw(request: HttpRequest) -> HttpResponseBase:
             "invalid", _("Some fields are not right."), errors={error.field: [str(error)]}
         )
     # What fails here, with the database, fails before the answer begins.
-    selection = await sync_to_async(lambda: selection.snapshot().skipped(offset))()
+    selection = await sync_to_async(settled)(selection, offset)
     if form == "json" and limit is None:
         limit = PAGE
     return await answer(request, selection, form=form, limit=limit)
+
+
+def settled(selection: Selection, offset: int = 0) -> Selection:
+    """A selection with its snapshot, without its first `offset` events.
+
+    The request's own connection is given back: it would else be held until the client has read.
+    """
+    chosen = selection.snapshot().skipped(offset)
+    close_old_connections()
+    return chosen
 
 
 async def answer(

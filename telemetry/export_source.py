@@ -9,6 +9,7 @@ instead, in the same bytes.
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -76,6 +77,8 @@ class Source:
             return b"", 0, after
         if self._is_odd(data, rows):
             found = self.rows(after, count)
+            if not found:  # deleted in between
+                return b"", 0, after
             data = "".join(event_line(row) + "\n" for row in found).encode()
             rows, last = len(found), found[-1].seq
         else:
@@ -222,16 +225,26 @@ class PostgresSource(Source):
     COPY_ROWS = "COPY ({}) TO STDOUT (FORMAT binary)"
     TYPES = ("int8", *["text"] * (len(Row._fields) - 1))
 
+    def __init__(self, selection: Selection) -> None:
+        super().__init__(selection)
+        # What is cancelled must still be ours: from the pool others get it at once.
+        self._giving_back = threading.Lock()
+
     def pause(self) -> None:
         super().pause()
         self.close()
 
+    def close(self) -> None:
+        with self._giving_back:
+            super().close()
+
     def interrupt(self) -> None:
         super().interrupt()
-        waiting = self._connection.connection if self._connection is not None else None
-        if waiting is not None:
-            with contextlib.suppress(Exception):  # it may have ended, or be gone
-                waiting.cancel_safe(timeout=5)
+        with self._giving_back:
+            waiting = self._connection.connection if self._connection is not None else None
+            if waiting is not None:
+                with contextlib.suppress(Exception):  # it may have ended, or be gone
+                    waiting.cancel_safe(timeout=5)
 
     @contextlib.contextmanager
     def _copy(self, statement: str, parameters: list[Any]) -> Iterator[Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import PermissionDenied
+from django.db import close_old_connections
 from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 from django.urls import path
 from django.utils import timezone
@@ -136,6 +137,7 @@ class EventExport(Base):
         what = f"Exported as {kind}, up to {selection.as_of}: {query.urlencode()}"
         audit.note(request, GameEvent, what[:1000])
         name = f"events-{timezone.now():%Y%m%d-%H%M}"
+        close_old_connections()  # nothing of the database is held while the client reads
         return streamed(request, selection, form=kind, filename=name, watch=watch)
 
 

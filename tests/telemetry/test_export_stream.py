@@ -170,6 +170,16 @@ def test_a_client_that_does_not_read_holds_nothing_in_the_database(server, many)
         assert seqs_of(b'{"seq":%d}\n' % many[0] + answer.read().partition(b"\n")[2]) == many
 
 
+def test_many_clients_that_do_not_read_leave_the_database_to_others(server, many):
+    port, _pid = server
+    with contextlib.ExitStack() as stack:
+        for _number in range(25):  # more than the pool of PostgreSQL holds
+            answer = stack.enter_context(asked(port, "/v1/export/raw?format=ndjson"))
+            assert answer.read(10)
+        with asked(port, "/v1/export/raw?limit=1") as other:
+            assert json.loads(other.read())["total"] == EVENTS
+
+
 def nothing_is_held() -> bool:
     """No snapshot of PostgreSQL; of SQLite no page of the log that cannot be written back."""
     with connection.cursor() as cursor:
