@@ -10,7 +10,9 @@ import sqlite3
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +20,7 @@ from pathlib import Path
 import psycopg
 
 from neurogame.bootstrap import services
-from tests.benchmarks.figures import Figure
+from tests.benchmarks.figures import Figure, quantile
 from tests.benchmarks.processes import KEY, ROOT, environment, free_port, running
 
 COLUMNS = (
@@ -78,6 +80,7 @@ def compare(
     port = free_port()
     command = [sys.executable, "manage.py", "serve", "--port", str(port)]
     ours, loop, growth, quarter, csv = [], [], [], [], []
+    alone, beside = [], []
     first = last - events
     with running(command, variables=variables, port=port, log=folder / "export.log") as server:
         take(port, as_of=first + min(events, 1000))  # imports what an export needs
@@ -90,6 +93,14 @@ def compare(
             growth.append(grown[0])
             loop.append(serialise(select()))
             csv.append(take(port, as_of=last, form="csv"))
+            alone.append(quantile([health(port) for _turn in range(20)], 0.95))
+            with ThreadPoolExecutor(1) as other:
+                export = other.submit(take, port, as_of=last)
+                waits = [health(port)]
+                while not export.done():
+                    waits.append(health(port))
+                export.result()
+            beside.append(quantile(waits, 0.95))
     if any(taken.rows != events for taken in [*ours, *loop]):
         raise RuntimeError(f"not every export held all {events} events")
     peer = "select and serialise, one thread"
@@ -106,6 +117,11 @@ def compare(
         f"export{where}, first byte of the body",
         "ms", [1000 * taken.first_s for taken in ours],
         "the loop's first row", [1000 * taken.first_s for taken in loop], False,
+    )  # fmt: skip
+    yield Figure(
+        f"export{where}, /health meanwhile, p95",
+        "ms", [1000 * wait for wait in beside],
+        "health alone", [1000 * wait for wait in alone], False,
     )  # fmt: skip
     if sys.platform == "linux":
         yield Figure(
@@ -219,6 +235,14 @@ def take(port: int, *, as_of: int, form: str = "ndjson") -> Taken:
     if tail != b"0\r\n\r\n":
         raise RuntimeError("the export was cut")
     return Taken(seconds, first, ends)
+
+
+def health(port: int) -> float:
+    """Seconds that `/health` takes to answer."""
+    began = time.perf_counter()
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=30) as answer:
+        answer.read()
+    return time.perf_counter() - began
 
 
 def serialise(selected: Iterator[Row]) -> Taken:
