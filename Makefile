@@ -12,7 +12,7 @@ run:  ## install, migrate, load the tasks and serve on http://127.0.0.1:${PORT:-
 test:  ## every test; ARGS="-k draft" for some of them
 	@$(START) test $(ARGS)
 
-bench:  ## how fast this machine takes events, judges programs and streams the chat
+bench:  ## how fast this machine takes and exports events, judges programs and streams the chat
 	@$(START) bench $(ARGS)
 
 lint:  ## style, types, import direction, catalogues, migrations

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.admin.options import Action, ActionLocation
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 from import_export.admin import ExportActionMixin
 from import_export.formats.base_formats import CSV, JSON, XLSX
@@ -16,6 +18,7 @@ from unfold.contrib.import_export.forms import SelectableFieldsExportForm
 
 from neurogame import audit
 
+MAX_ROWS = 20_000  # these exports are made whole in memory
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
 
@@ -92,6 +95,11 @@ class ExportAdmin(ExportActionMixin):
     def _do_file_export(
         self, file_format: Any, request: HttpRequest, queryset: Any, export_form: Any = None
     ) -> HttpResponse:
+        """The file; of more than `MAX_ROWS` rows the list again, with a word on what to do."""
+        if queryset.order_by()[: MAX_ROWS + 1].count() > MAX_ROWS:
+            text = _("More than %d rows: narrow the list by its filters first.") % MAX_ROWS
+            self.message_user(request, text, messages.ERROR)
+            return redirect(f"{self.url('changelist')}?{request.GET.urlencode()}")
         answer = super()._do_file_export(file_format, request, queryset, export_form=export_form)
         audit.note(
             request,

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from neurogame import pages
+from neurogame import dictionary, pages
 
 _public = urlsplit(settings.PUBLIC_URL)  # links in mails lead there, whatever host was asked
 
@@ -16,6 +16,7 @@ urlpatterns = [
     path("", pages.home, name="home"),
     path("play/", pages.play, name="play"),
     path("play/client.py", pages.play_client, name="play-client"),
+    path("dictionary/", dictionary.page, name="dictionary"),
     path("accounts/logout/", auth.LogoutView.as_view(), name="logout"),
     path(
         "accounts/password_reset/",

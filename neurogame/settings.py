@@ -312,6 +312,7 @@ CORS_EXPOSE_HEADERS = [
     "X-Neurogame-Accepted",
     "X-Neurogame-Duplicate",
     "X-Neurogame-Rejected",
+    "X-Neurogame-As-Of",
 ]
 
 # Requests and seconds of each throttle (contract, section 3); 0 requests: no limit.

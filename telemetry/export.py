@@ -1,157 +1,121 @@
-"""Raw export: keyset pages over `seq`, as JSON, NDJSON or CSV.
+"""Raw export: which events, and how one is written.
 
-An event is answered with exactly the fields that were sent and the server's own beside them.
-Pages are read up to the greatest `seq` at the start, so a page taken while events arrive neither
-skips nor repeats one.
+An event is exported with exactly the text that was sent and the server's own fields before it. A
+selection is read up to one `seq`, its snapshot: pages and streams of the same `as_of` hold the same
+events, whatever arrives meanwhile, since `seq` follows the order of commits and rows never change.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import AsyncIterator, Iterator
+import dataclasses
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
 import msgspec
-from asgiref.sync import sync_to_async
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from telemetry.models import GameEvent
 
-PAGE = 2000
 SERVER_FIELDS = ("seq", "received_at", "effective_ts", "client_version", "flags")
-CSV_COLUMNS = (
-    "seq", "event_id", "event_type", "event_ts", "effective_ts", "received_at", "user_id",
-    "session_id", "model_version", "client_version", "flags", "payload",
-)  # fmt: skip
-_FIELDS = ("seq", "raw", "received_at", "effective_ts", "client_version", "flags")
-_DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
+# Beside the server's names: a name may be written with escapes, so an escape of ASCII is suspect.
+SUSPECT = (*(f'"{name}"' for name in SERVER_FIELDS), "\\u00")
+_BREAKS = str.maketrans("\r\n", "  ")
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which events: after a `seq`, received from (inclusive) to (exclusive), of whom, of what."""
+    """Which events: `seq` above `after` and up to `as_of`, received from `since` until `until`.
+
+    `since` is inclusive, `until` exclusive; `search` is the whole id of an event, a player or a
+    game session. None selects nothing out.
+    """
 
     after: int = 0
+    as_of: int | None = None
     since: datetime | None = None
     until: datetime | None = None
     user_id: str | None = None
     event_type: str | None = None
+    model_version: str | None = None
+    search: str | None = None
 
     def events(self) -> QuerySet[GameEvent]:
         """All that the filters select, without `after`, in the order of `seq`."""
         events = GameEvent.objects.order_by("seq")
+        if self.as_of is not None:
+            events = events.filter(seq__lte=self.as_of)
         if self.since is not None:
             events = events.filter(received_at__gte=self.since)
         if self.until is not None:
             events = events.filter(received_at__lt=self.until)
-        if self.user_id is not None:
-            events = events.filter(user_id=self.user_id)
-        if self.event_type is not None:
-            events = events.filter(event_type=self.event_type)
+        for name in ("user_id", "event_type", "model_version"):
+            if (value := getattr(self, name)) is not None:
+                events = events.filter(**{name: value})
+        if (word := self.search) is not None:
+            events = events.filter(Q(event_id=word) | Q(user_id=word) | Q(session_id=word))
         return events
 
+    def left(self) -> QuerySet[GameEvent]:
+        """What of `events` comes after `after`."""
+        return self.events().filter(seq__gt=self.after)
 
-def iso(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")
+    def snapshot(self) -> Selection:
+        """The same up to the last `seq` that is stored now, or `as_of` where that is lower."""
+        last = last_seq()
+        return dataclasses.replace(
+            self, as_of=last if self.as_of is None else min(self.as_of, last)
+        )
 
-
-def exported(row: dict[str, Any]) -> dict[str, Any]:
-    """An event's fields as sent, the server's own beside them; the server's names win."""
-    event: dict[str, Any] = msgspec.json.decode(row["raw"])
-    event.update(
-        seq=row["seq"],
-        received_at=iso(row["received_at"]),
-        effective_ts=iso(row["effective_ts"]),
-        client_version=row["client_version"],
-        flags=[word for word in row["flags"].split(",") if word],
-    )
-    return event
-
-
-def page(selection: Selection, *, limit: int, offset: int = 0) -> dict[str, Any]:
-    """One page: {"events", "next_cursor", "total"}; the cursor is the next `after`, or None."""
-    events = selection.events()
-    found = events.filter(seq__gt=selection.after).values(*_FIELDS)[offset : offset + limit + 1]
-    rows = list(found)
-    more = len(rows) > limit
-    rows = rows[:limit]
-    return {
-        "events": [exported(row) for row in rows],
-        "next_cursor": rows[-1]["seq"] if more else None,
-        "total": events.count(),
-    }
+    def skipped(self, count: int) -> Selection:
+        """The same without its first `count` events."""
+        if not count:
+            return self
+        row = self.left().values_list("seq", flat=True)[count - 1 : count].first()
+        end = last_seq() if self.as_of is None else self.as_of
+        return dataclasses.replace(self, after=end if row is None else row)
 
 
-def _rows(selection: Selection, *, upto: int, limit: int | None) -> Iterator[list[dict[str, Any]]]:
-    """Pages of rows up to `seq` `upto`, at most `limit` rows in all."""
-    after, left = selection.after, limit
-    events = selection.events().filter(seq__lte=upto)
-    while left is None or left > 0:
-        size = PAGE if left is None else min(PAGE, left)
-        rows = list(events.filter(seq__gt=after).values(*_FIELDS)[:size])
-        if not rows:
-            return
-        yield rows
-        after = rows[-1]["seq"]
-        left = None if left is None else left - len(rows)
+class Row(NamedTuple):
+    """An event as it is stored; times are ISO 8601 in UTC, `flags` comma-separated."""
+
+    seq: int
+    raw: str
+    received_at: str
+    effective_ts: str
+    client_version: str
+    flags: str
+    event_id: str
+    event_type: str
+    event_ts: str | None
+    user_id: str
+    session_id: str
+    model_version: str
 
 
 def last_seq() -> int:
     return GameEvent.objects.aggregate(last=Max("seq"))["last"] or 0
 
 
-def ndjson(rows: list[dict[str, Any]]) -> bytes:
-    return b"".join(msgspec.json.encode(exported(row)) + b"\n" for row in rows)
+def server_part(row: Row) -> str:
+    """The server's own fields as the beginning of a JSON object, up to its first sent field."""
+    version = msgspec.json.encode(row.client_version).decode()
+    flags = msgspec.json.encode([word for word in row.flags.split(",") if word]).decode()
+    return (
+        f'{{"seq":{row.seq},"received_at":"{row.received_at}","effective_ts":"{row.effective_ts}",'
+        f'"client_version":{version},"flags":{flags},'
+    )
 
 
-def harmless(cell: str) -> str:
-    """A cell that a spreadsheet will not read as a formula."""
-    return "'" + cell if cell.startswith(_DANGEROUS) else cell
+def event_line(row: Row) -> str:
+    """An event as one line of JSON: the server's fields, then the text as it was sent.
 
-
-def csv_cells(row: dict[str, Any]) -> list[str]:
-    """An event as CSV cells, in the order of `CSV_COLUMNS`; what was not sent is empty."""
-    event = exported(row)
-    event["flags"] = row["flags"]
-    cells = []
-    for name in CSV_COLUMNS:
-        value = event.get(name)
-        if isinstance(value, dict | list):
-            value = msgspec.json.encode(value).decode()
-        cells.append("" if value is None else harmless(str(value)))
-    return cells
-
-
-def csv_text(rows: list[dict[str, Any]], *, head: bool) -> bytes:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    if head:
-        writer.writerow(CSV_COLUMNS)
-    writer.writerows(csv_cells(row) for row in rows)
-    return out.getvalue().encode()
-
-
-def chunks(
-    selection: Selection, *, form: str, upto: int | None = None, limit: int | None = None
-) -> Iterator[bytes]:
-    """The selection up to `seq` `upto` as `ndjson` or `csv`, page by page, in flat memory."""
-    upto = last_seq() if upto is None else upto
-    if form == "csv":
-        yield csv_text([], head=True)
-    for rows in _rows(selection, upto=upto, limit=limit):
-        yield ndjson(rows) if form == "ndjson" else csv_text(rows, head=False)
-
-
-async def stream(
-    selection: Selection, *, form: str, upto: int | None = None, limit: int | None = None
-) -> AsyncIterator[bytes]:
-    """`chunks` for an asynchronous answer: each page is read in a thread, then sent."""
-    pages = chunks(selection, form=form, upto=upto, limit=limit)
-    while True:
-        chunk = await sync_to_async(lambda: next(pages, None))()
-        if chunk is None:
-            return
-        yield chunk
+    Line breaks between tokens become spaces. A sent field with a name of the server's is left
+    out; of such an event the other fields' names are written anew, their values are as sent.
+    """
+    raw = row.raw.translate(_BREAKS).lstrip()
+    if any(word in raw for word in SUSPECT):
+        sent = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        kept = {name: value for name, value in sent.items() if name not in SERVER_FIELDS}
+        raw = msgspec.json.encode(kept).decode()
+    return server_part(row) + raw[1:]

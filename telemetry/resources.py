@@ -1,4 +1,4 @@
-"""What an export of signals holds; events are streamed by `telemetry.export`."""
+"""What the exports of signals, quarantine and conflicts hold; events are streamed by `export`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from import_export import fields, resources
 
-from telemetry.models import AntiCheatSignal
+from telemetry.models import AntiCheatSignal, EventConflict, QuarantinedEvent
 
 
 class SignalResource(resources.ModelResource):
@@ -47,3 +47,43 @@ class SignalResource(resources.ModelResource):
 
 def _said(row: AntiCheatSignal) -> dict[str, Any]:
     return row.payload if isinstance(row.payload, dict) else {}
+
+
+class QuarantineResource(resources.ModelResource):
+    key = fields.Field(column_name="key")
+
+    class Meta:
+        model = QuarantinedEvent
+        name = "Quarantine"
+        fields = (
+            "id", "received_at", "source", "index", "reason", "detail", "raw", "client_version",
+            "key", "resolved_at",
+        )  # fmt: skip
+        export_order = fields
+
+    def get_queryset(self) -> Any:
+        return super().get_queryset().select_related("api_key")
+
+    def dehydrate_key(self, row: QuarantinedEvent) -> str:
+        return row.api_key.name if row.api_key else ""
+
+
+class ConflictResource(resources.ModelResource):
+    seq = fields.Field(column_name="seq", attribute="event__seq")
+    event_id = fields.Field(column_name="event_id", attribute="event__event_id")
+    event_type = fields.Field(column_name="event_type", attribute="event__event_type")
+    user_id = fields.Field(column_name="user_id", attribute="event__user_id")
+    kept = fields.Field(column_name="kept", attribute="event__raw")
+    later = fields.Field(column_name="later", attribute="raw")
+
+    class Meta:
+        model = EventConflict
+        name = "Conflicts"
+        fields = (
+            "id", "seq", "event_id", "event_type", "user_id", "received_at", "client_version",
+            "kept", "later",
+        )  # fmt: skip
+        export_order = fields
+
+    def get_queryset(self) -> Any:
+        return super().get_queryset().select_related("event")

@@ -1,10 +1,10 @@
-"""The telemetry endpoints in the API's schema."""
+"""Taking events, in the API's schema; the export is described by `export_schema`."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from neurogame.schema import answer, describe, parameter
+from neurogame.schema import answer, describe
 
 TEXT = {"type": "string"}
 TIME = {"type": "string", "format": "date-time"}
@@ -23,22 +23,6 @@ EVENT: dict[str, Any] = {
         "payload": {"type": "object"},
     },
     "additionalProperties": True,
-}
-STORED = {
-    "allOf": [
-        EVENT,
-        {
-            "type": "object",
-            "required": ["seq", "received_at", "effective_ts", "client_version", "flags"],
-            "properties": {
-                "seq": {"type": "integer"},
-                "received_at": TIME,
-                "effective_ts": TIME,
-                "client_version": TEXT,
-                "flags": {"type": "array", "items": TEXT},
-            },
-        },
-    ]
 }
 
 describe(
@@ -81,58 +65,6 @@ describe(
         },
     },
 )
-
-describe(
-    "/v1/export/raw",
-    "get",
-    {
-        "operationId": "export_raw",
-        "tags": ["v1"],
-        "summary": "Raw events in the order of `seq`.",
-        "security": [*SECURITY, {}],
-        "parameters": [
-            parameter("api_key", "The key, where no header carries it.", TEXT),
-            parameter(
-                "limit", "Events a page.", {"type": "integer", "minimum": 1, "maximum": 10000}
-            ),
-            parameter("offset", "Events to leave out.", {"type": "integer", "minimum": 0}),
-            parameter(
-                "after", "Only events with a greater `seq`.", {"type": "integer", "minimum": 0}
-            ),
-            parameter("since", "Received at or after.", TIME),
-            parameter("until", "Received before.", TIME),
-            parameter("user_id", "Of one player.", TEXT),
-            parameter("event_type", "Of one type.", TEXT),
-            parameter(
-                "format",
-                "`ndjson` and `csv` are streamed whole without a `limit`.",
-                {"type": "string", "enum": ["json", "ndjson", "csv"]},
-            ),
-        ],
-        "responses": {
-            "200": {
-                "description": "A page, or the whole selection",
-                "content": {
-                    "application/json": {
-                        "schema": {
-                            "type": "object",
-                            "required": ["ok", "events", "next_cursor", "total"],
-                            "properties": {
-                                "ok": {"const": True},
-                                "events": {"type": "array", "items": STORED},
-                                "next_cursor": {"type": ["integer", "null"]},
-                                "total": {"type": "integer"},
-                            },
-                        }
-                    },
-                    "application/x-ndjson": {"schema": STORED},
-                    "text/csv": {"schema": TEXT},
-                },
-            }
-        },
-    },
-)
-
 describe(
     "/v1/models/current",
     "get",

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, StreamingHttpResponse
-from django.urls import path, reverse
-from django.utils import timezone
+from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.decorators import action, display
-from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from neurogame import audit
 from neurogame.desk import (
@@ -27,70 +22,22 @@ from neurogame.desk import (
     BigRecordAdmin,
     DaysFilter,
     ExactTextFilter,
-    days,
     labelled,
     link_to,
     pretty,
     shortened,
 )
-from telemetry import export, ingest
+from neurogame.exports import ExportAdmin
+from telemetry import ingest
+from telemetry.admin.export import EventExport
 from telemetry.models import EventConflict, GameEvent, QuarantinedEvent
+from telemetry.resources import ConflictResource, QuarantineResource
 
 logger = logging.getLogger(__name__)
 
-CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
-
-
-class DayInput(forms.DateInput):
-    input_type = "date"
-
-    def __init__(self) -> None:
-        super().__init__(attrs={"class": " ".join(INPUT_CLASSES)}, format="%Y-%m-%d")
-
-
-class EventExportForm(forms.Form):
-    """What to export; the fields begin with the filters of the list."""
-
-    event_type = forms.CharField(
-        label=_("Type"), required=False, max_length=64, widget=UnfoldAdminTextInputWidget
-    )
-    user_id = forms.CharField(
-        label=_("Player"), required=False, max_length=128, widget=UnfoldAdminTextInputWidget
-    )
-    first = forms.DateField(
-        label=_("Received from"),
-        required=False,
-        widget=DayInput,
-        help_text=_("A day in UTC, with it. Empty: from the first event."),
-    )
-    last = forms.DateField(
-        label=_("Received until"),
-        required=False,
-        widget=DayInput,
-        help_text=_("A day in UTC, with it. Empty: to the last event."),
-    )
-    form = forms.ChoiceField(
-        label=_("Format"),
-        choices=[
-            ("csv", _("CSV, for spreadsheets: cells that look like formulas are made harmless")),
-            ("ndjson", _("NDJSON, one event a line, exactly as sent")),
-        ],
-        widget=UnfoldAdminSelectWidget,
-    )
-
-    def selection(self) -> export.Selection:
-        chosen = self.cleaned_data
-        since, until = days(str(chosen["first"] or ""), str(chosen["last"] or ""))
-        return export.Selection(
-            since=since,
-            until=until,
-            user_id=chosen["user_id"] or None,
-            event_type=chosen["event_type"] or None,
-        )
-
 
 @admin.register(GameEvent)
-class GameEventAdmin(BigRecordAdmin):
+class GameEventAdmin(EventExport, BigRecordAdmin):
     change_list_template = "admin/telemetry/gameevent/change_list.html"
     list_display = (
         "event_id",
@@ -154,56 +101,6 @@ class GameEventAdmin(BigRecordAdmin):
         url = reverse("admin:telemetry_eventconflict_changelist")
         return format_html('<a class="ng-link" href="{}?q={}">{}</a>', url, row.event_id, count)
 
-    def get_urls(self) -> list[Any]:
-        view = self.admin_site.admin_view(self.export_view)
-        return [path("export/", view, name="telemetry_gameevent_export"), *super().get_urls()]
-
-    def export_view(self, request: HttpRequest) -> Any:
-        """Choose what and how; with `download` the answer is the file, streamed in flat memory."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        if "download" in request.GET:
-            form = EventExportForm(request.GET)
-            if form.is_valid():
-                return self._file(request, form)
-        else:
-            form = EventExportForm(initial=_filtered(request))
-        form.fields["download"] = forms.CharField(widget=forms.HiddenInput, initial="1")
-        return self.page(
-            request,
-            "admin/desk/form.html",
-            title=_("Export events"),
-            form=form,
-            method="get",
-            submit_label=_("Download"),
-            intro=_(
-                "Any number of events: the file is written while it is read. Programs fetch the "
-                "same from GET /v1/export/raw with a key of scope export."
-            ),
-        )
-
-    def _file(self, request: HttpRequest, form: EventExportForm) -> StreamingHttpResponse:
-        kind = form.cleaned_data["form"]
-        audit.note(request, GameEvent, f"Exported as {kind}: {request.GET.urlencode()}"[:1000])
-        answer = StreamingHttpResponse(
-            export.stream(form.selection(), form=kind), content_type=CONTENT_TYPES[kind]
-        )
-        name = f"events-{timezone.now():%Y%m%d-%H%M}.{kind}"
-        answer["Content-Disposition"] = f'attachment; filename="{name}"'
-        return answer
-
-
-def _filtered(request: HttpRequest) -> dict[str, Any]:
-    """The filters of the list, as the form's first values."""
-    given = request.GET
-    first, after = days(given.get("received_at_from"), given.get("received_at_to"))
-    return {
-        "event_type": given.get("event_type__exact", ""),
-        "user_id": given.get("user_id__exact", ""),
-        "first": first and first.date(),
-        "last": after and (after - timedelta(days=1)).date(),
-    }
-
 
 class WaitingFilter(admin.SimpleListFilter):
     title = _("state")
@@ -219,7 +116,8 @@ class WaitingFilter(admin.SimpleListFilter):
 
 
 @admin.register(QuarantinedEvent)
-class QuarantinedEventAdmin(BigRecordAdmin):
+class QuarantinedEventAdmin(ExportAdmin, BigRecordAdmin):
+    resource_classes = [QuarantineResource]
     list_display = ("reason", "shown_detail", "source", "index", "received_at", "resolved_at")
     list_filter = (
         WaitingFilter,
@@ -316,7 +214,8 @@ class QuarantinedEventAdmin(BigRecordAdmin):
 
 
 @admin.register(EventConflict)
-class EventConflictAdmin(BigRecordAdmin):
+class EventConflictAdmin(ExportAdmin, BigRecordAdmin):
+    resource_classes = [ConflictResource]
     list_display = ("event", "player", "event_type", "received_at", "client_version")
     list_filter = (("received_at", DaysFilter),)
     list_select_related = ("event",)

@@ -22,7 +22,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument(
         "--only",
-        choices=["ingest", "judging", "docker", "chat", "leaderboard", "training", *ON_REQUEST],
+        choices=[
+            *("ingest", "export", "judging", "docker", "chat", "leaderboard", "training"),
+            *ON_REQUEST,
+        ],
         help="one part alone; crash (twenty times kill -9) and storage (bytes an event) only run"
         " when they are named",
     )
@@ -36,6 +39,9 @@ def main() -> int:
         help="events that training reads (%(default)s)",
     )
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each (%(default)s)")
+    parser.add_argument(
+        "--events", type=int, default=200_000, help="events to export (%(default)s)"
+    )
     parser.add_argument("--quick", action="store_true", help="one small round: does it run?")
     options = parser.parse_args()
     rounds = 1 if options.quick else max(1, options.rounds)
@@ -44,6 +50,7 @@ def main() -> int:
         django.setup()
         from tests.benchmarks import (
             crash,
+            export,
             ingest,
             judging,
             judging_docker,
@@ -58,6 +65,9 @@ def main() -> int:
         parts = {
             "ingest": lambda: ingest.measure(
                 folder, rounds=rounds, requests=20 if options.quick else 500
+            ),
+            "export": lambda: export.measure(
+                folder, rounds=rounds, events=2000 if options.quick else max(4, options.events)
             ),
             "judging": lambda: judging.measure(
                 folder, rounds=rounds, checks=2 if options.quick else 200

@@ -10,11 +10,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.admin.models import LogEntry
+from django.template.defaultfilters import filesizeformat
 from django.test import AsyncClient, Client
 from django.utils import timezone
 
 from interviews.models import Team
+from neurogame import exports
 from telemetry import keys
+from telemetry.export import Selection
+from telemetry.export_progress import Progress, key_of, progress_of
+from telemetry.export_stream import Reader
 from telemetry.models import (
     ApiKey,
     EventConflict,
@@ -41,6 +46,7 @@ pytestmark = pytest.mark.django_db
 
 EVENTS = "telemetry.GameEvent"
 QUARANTINE = "telemetry.QuarantinedEvent"
+CONFLICTS = "telemetry.EventConflict"
 KEYS = "telemetry.ApiKey"
 GOOD = {
     "event_id": "again-1",
@@ -131,7 +137,8 @@ def download(user, query: str):
 @pytest.mark.django_db(transaction=True)
 def test_events_are_streamed_as_csv_with_the_filters():
     day = datetime(2026, 3, 1, 12, tzinfo=UTC)
-    event(user_id="u_1", received_at=day, raw='{"event_id": "=1+1", "user_id": "u_1"}')
+    raw = '{"event_id": "=1+1", "user_id": "u_1"}'
+    event(event_id="=1+1", user_id="u_1", received_at=day, raw=raw)
     event(user_id="u_2", received_at=day)
     event(user_id="u_1", received_at=day + timedelta(days=1))
     query = "?download=1&form=csv&user_id=u_1&first=2026-03-01&last=2026-03-01"
@@ -181,6 +188,81 @@ def test_a_wrong_export_is_said(analyst, query):
     answer = analyst.get(address(EVENTS, "export") + query)
     assert (answer.status_code, answer["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert answer.context["form"].errors
+
+
+def test_the_filters_and_the_search_of_the_list_are_counted(analyst):
+    event(user_id="u_1", model_version="m1")
+    event(user_id="u_1", model_version="m2")
+    event(user_id="u_2", model_version="m1")
+
+    def count(query):
+        return analyst.get(address(EVENTS, "export") + query).context["count"]
+
+    assert count("") == 3
+    assert count("?model_version__exact=m1") == 2
+    assert count("?user_id__exact=u_1&model_version__exact=m1") == 1
+    assert count("?q=u_2") == 1
+    assert count("?count=1&form=csv&user_id=u_1") == 2
+    assert count("?count=1&form=csv&first=x") is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_download_can_be_followed_by_whoever_began_it():
+    event(user_id="u_1")
+    event(user_id="u_2")
+    someone, token = staff("analyst", "Analysts"), "0123456789abcdef"
+    client = signed_in(someone)
+    begun = client.get(address(EVENTS, "export_progress", token)).json()
+    assert (begun["done"], begun["finished"]) == (0, False)
+    answer, body = download(someone, f"?download=1&form=ndjson&token={token}")
+    assert answer["X-Neurogame-As-Of"] == str(GameEvent.objects.latest("seq").seq)
+    progress = client.get(address(EVENTS, "export_progress", token)).json()
+    assert (progress["done"], progress["total"], progress["finished"]) == (2, 2, True)
+    assert progress["text"] == f"Complete: 2 events, {filesizeformat(len(body))}."
+    other = signed_in(staff("other", "Analysts"))
+    assert other.get(address(EVENTS, "export_progress", token)).json()["done"] == 0
+    assert client.get(address(EVENTS, "export_progress", "short")).status_code == 404
+    (entry,) = LogEntry.objects.all()
+    assert token not in entry.change_message
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_download_that_breaks_off_is_said():
+    for number in range(3):
+        event(user_id=f"u_{number}")
+    key = key_of(1, "0123456789abcdef")
+    selection = Selection().snapshot()
+    reader = Reader(selection, form="csv", watch=Progress(key, 3))
+    assert reader.read()
+    reader.stop()
+    said = progress_of(key)
+    assert said["finished"]
+    assert said["text"].startswith("Broken off after 0 of 3 events: the file is not complete.")
+
+
+def test_progress_is_shown_only_to_who_may_see_events(recruiter, client):
+    page = address(EVENTS, "export_progress", "0123456789abcdef")
+    assert recruiter.get(page).status_code == 403
+    assert client.get(page).status_code == 302
+
+
+@pytest.mark.parametrize("model", [QUARANTINE, CONFLICTS])
+def test_quarantine_and_conflicts_are_exported_within_a_bound(analyst, monkeypatch, model):
+    first = event(event_id="kept")
+    for number in range(2):
+        quarantined(reason="invalid_field", raw="=1+1")
+        EventConflict.objects.create(event=first, digest=str(number), raw="=1+1")
+    resource = "quarantineresource" if model == QUARANTINE else "conflictresource"
+    fields = {f"{resource}_{name}": "on" for name in ("id", "raw", "later")}
+    asked = {"format": "0", "resource": "0", **fields}
+    answer = analyst.post(address(model, "export"), asked)
+    assert answer["Content-Type"] == "text/csv"
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode())))
+    assert {row.get("raw") or row["later"] for row in rows} == {"'=1+1"}
+    assert len(rows) == 2
+    monkeypatch.setattr(exports, "MAX_ROWS", 1)
+    answer = analyst.post(address(model, "export"), asked, follow=True)
+    assert "More than 1 rows: narrow the list" in answer.content.decode()
 
 
 @pytest.mark.parametrize("query", ["", "?download=1&form=csv"])

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 from datetime import UTC, datetime, timedelta
 
+import pyarrow.parquet as pq
 import pytest
 from django.test import Client
 from django.utils import timezone
 
 from telemetry import ingest, keys
+from telemetry.export_formats import KINDS
+from telemetry.models import GameEvent
 from telemetry.wire import read_event
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,8 +34,8 @@ def store(events, now=None, version="1.0"):
     ingest.store(ingest.Batch(parsed, now, version))
 
 
-def get(key=KEY, **query):
-    return Client().get("/v1/export/raw", {"api_key": key, **query})
+def get(key=KEY, headers=None, **query):
+    return Client().get("/v1/export/raw", {"api_key": key, **query}, headers=headers)
 
 
 def body_of(answer):
@@ -41,6 +45,10 @@ def body_of(answer):
     from asgiref.sync import async_to_sync
 
     return async_to_sync(read)()
+
+
+def data_of(answer):
+    return body_of(answer) if answer.streaming else answer.content
 
 
 def test_an_event_has_exactly_its_fields_and_the_servers():
@@ -100,7 +108,8 @@ def test_filters():
 @pytest.mark.parametrize(
     "query",
     [{"limit": "0"}, {"limit": "10001"}, {"limit": "x"}, {"offset": "-1"}, {"after": "-1"},
-     {"after": "9" * 30}, {"since": "soon"}, {"format": "xml"}, {"user_id": "a\x00"}],
+     {"after": "9" * 30}, {"since": "soon"}, {"format": "xml"}, {"user_id": "a\x00"},
+     {"as_of": "-1"}, {"as_of": "x"}, {"as_of": str(2**63)}, {"model_version": "\x00"}],
 )  # fmt: skip
 def test_bad_queries_are_400(query):
     answer = get(**query)
@@ -148,3 +157,91 @@ def test_csv_has_its_columns_and_no_formulas():
     cells = dict(zip(rows[0], rows[1], strict=True))
     assert (cells["event_id"], cells["user_id"], cells["session_id"]) == ("'=cmd()", "'+1", "'@x")
     assert (cells["client_version"], cells["payload"]) == ("'-2", '{"a":1}')
+
+
+# --- Snapshots, encodings, heads ----------------------------------------------------------------
+
+
+def test_pages_of_one_snapshot_hold_the_same_whatever_arrives():
+    store([event(f"e{n}") for n in range(5)])
+    first = get(limit=2).json()
+    store([event("late")])
+    second = get(limit=9, after=first["next_cursor"], as_of=first["as_of"]).json()
+    ids = [row["event_id"] for row in first["events"] + second["events"]]
+    assert ids == [f"e{n}" for n in range(5)]
+    assert (second["total"], second["next_cursor"], second["as_of"]) == (5, None, first["as_of"])
+    assert get(limit=9).json()["total"] == 6
+
+
+@pytest.mark.parametrize("form", KINDS)
+def test_every_format_says_its_snapshot(form):
+    store([event(f"e{n}") for n in range(3)])
+    last = GameEvent.objects.latest("seq").seq
+    for asked, used in (("", last), (last - 1, last - 1), (0, 0), (2**63 - 1, last)):
+        answer = get(format=form, as_of=asked)
+        assert (answer.status_code, answer["X-Neurogame-As-Of"]) == (200, str(used))
+
+
+@pytest.mark.parametrize("form", KINDS)
+def test_filters_offset_and_limit_hold_for_every_format(form):
+    store([event(f"a{n}", user_id="a", model_version="m1") for n in range(5)])
+    store([event("b", user_id="b", model_version="m2")])
+    query = {"format": form, "user_id": "a", "model_version": "m1", "offset": 1, "limit": 3}
+    data = data_of(get(**query))
+    found = {
+        "json": lambda: [row["event_id"] for row in json.loads(data)["events"]],
+        "ndjson": lambda: [json.loads(line)["event_id"] for line in data.splitlines()],
+        "csv": lambda: [row["event_id"] for row in csv.DictReader(io.StringIO(data.decode()))],
+        "parquet": lambda: pq.read_table(io.BytesIO(data))["event_id"].to_pylist(),
+    }
+    assert found[form]() == ["a1", "a2", "a3"]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "packed"),
+    [
+        ("gzip", True), ("GZIP;q=0.5, br", True), ("x-gzip", True), ("*", True),
+        ("gzip;q=0", False), ("br, *;q=0", False), ("", False), ("gzip;q=0, *", False),
+        ("gzip;q=x", True), (",;,=;", False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("form", KINDS)
+def test_gzip_where_the_client_takes_it(form, accepted, packed):
+    store([event("a")])
+    plain = data_of(get(format=form))
+    answer = get(format=form, headers={"Accept-Encoding": accepted})
+    assert ("Content-Encoding" in answer) == (packed and form != "parquet")
+    data = data_of(answer)
+    assert (gzip.decompress(data) if "Content-Encoding" in answer else data) == plain
+    assert answer.get("Vary", "").count("Accept-Encoding") == (form != "parquet")
+
+
+@pytest.mark.parametrize(
+    ("form", "media_type", "name"),
+    [
+        ("json", "application/json", None),
+        ("ndjson", "application/x-ndjson", "events.ndjson"),
+        ("csv", "text/csv; charset=utf-8", "events.csv"),
+        ("parquet", "application/vnd.apache.parquet", "events.parquet"),
+    ],
+)
+def test_the_head_says_what_comes(form, media_type, name):
+    store([event("a")])
+    answer = get(format=form)
+    assert (answer["Content-Type"], answer["Cache-Control"]) == (media_type, "no-store")
+    assert answer.get("Content-Disposition") == (name and f'attachment; filename="{name}"')
+    query = {"api_key": KEY, "format": form}
+    head = Client().head("/v1/export/raw", query)
+    assert (head.status_code, head.content) == (200, b"")
+    same = ("Content-Type", "Content-Disposition", "X-Neurogame-As-Of")
+    assert [head.get(name) for name in same] == [answer.get(name) for name in same]
+
+
+def test_a_large_page_of_json_is_streamed():
+    store([event(f"e{n}", payload={"text": "x" * 2000}) for n in range(700)])
+    answer = get(limit=700)
+    assert answer.streaming
+    page = json.loads(body_of(answer))
+    assert [row["event_id"] for row in page["events"]] == [f"e{n}" for n in range(700)]
+    assert (page["total"], page["next_cursor"]) == (700, None)
+    assert not get(limit=1).streaming

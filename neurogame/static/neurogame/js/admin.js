@@ -39,6 +39,7 @@ const ASK_EVERY_MS = 1000;
 const ASK_AGAIN_MS = 5000;
 
 async function follow(place) {
+  if (!place.isConnected) return;
   let wait = ASK_EVERY_MS;
   try {
     const answer = await fetch(place.dataset.progress, { headers: { Accept: "application/json" } });
@@ -63,6 +64,26 @@ async function follow(place) {
 function followAll() {
   document.querySelectorAll("[data-progress]:not([data-finished])").forEach(follow);
 }
+
+// A download is the browser's; the page under it follows how far it is, by a token that the form
+// sends along.
+document.addEventListener("submit", (event) => {
+  const form = event.target instanceof Element ? event.target.closest("form[data-download]") : null;
+  if (!form || event.submitter?.name !== "download") return;
+  const token = crypto.getRandomValues(new Uint32Array(4)).reduce((text, n) => text + n.toString(16).padStart(8, "0"), "");
+  form.elements.token.value = token;
+  const state = document.querySelector("[data-download-state]");
+  const place = state.firstElementChild.cloneNode(true);
+  place.dataset.progress = form.dataset.download.replace("TOKEN", token);
+  delete place.dataset.finished;
+  const bar = place.querySelector("progress");
+  bar.hidden = false;
+  bar.value = 0;
+  place.querySelector("[role=status]").textContent = "";
+  state.replaceChildren(place); // what follows the download before this one follows a bar that is gone
+  state.hidden = false;
+  follow(place);
+});
 
 // The script stands in the head of the page.
 if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", followAll);
