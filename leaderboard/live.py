@@ -253,6 +253,7 @@ class Live:
                 for _selection, future in questions:
                     future.set_exception(error)
                 connection.close()
+                self._read_file = None  # what lies in memory is of another one
                 return len(questions) == len(waiting)
             for selection, future in questions:
                 try:

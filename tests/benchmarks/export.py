@@ -25,7 +25,7 @@ from tests.benchmarks.processes import KEY, ROOT, environment, free_port, runnin
 
 COLUMNS = (
     "event_id", "event_type", "event_ts", "effective_ts", "received_at", "user_id", "session_id",
-    "model_version", "client_version", "flags", "digest", "raw",
+    "model_version", "client_version", "flags", "raw",
 )  # fmt: skip
 SELECT = (
     "SELECT seq, raw, received_at, effective_ts, client_version, flags"
@@ -203,7 +203,7 @@ def stored(chance: random.Random, number: int) -> tuple[str, ...]:
     moment = f"2026-02-17 {at}000"
     return (
         str(event["event_id"]), "task_result", moment, moment, "2026-02-17 13:00:00.123456",
-        player, str(event["session_id"]), "baseline_v1", "1.0.0", "", "0" * 64, json.dumps(event),
+        player, str(event["session_id"]), "baseline_v1", "1.0.0", "", json.dumps(event),
     )  # fmt: skip
 
 

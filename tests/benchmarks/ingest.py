@@ -88,7 +88,7 @@ def parse_and_insert(path: Path, bodies: list[bytes]) -> float:
             (
                 event["event_id"], event["event_type"], event["event_ts"], event["event_ts"], now,
                 event["user_id"], event["session_id"], event["model_version"],
-                envelope["client_version"], "", "", msgspec.json.encode(event).decode(),
+                envelope["client_version"], "", msgspec.json.encode(event).decode(),
             )
             for event in envelope["events"]
         ]  # fmt: skip

@@ -96,8 +96,8 @@ def filled(folder: Path, *, size: int, players: int) -> None:
             database.execute("BEGIN")
             database.executemany(
                 "INSERT INTO telemetry_gameevent (event_id, event_type, event_ts, effective_ts,"
-                " received_at, user_id, session_id, model_version, client_version, flags, digest,"
-                " raw) VALUES (?, 'task_result', ?, ?, ?, ?, ?, ?, '', '', '', ?)",
+                " received_at, user_id, session_id, model_version, client_version, flags,"
+                " raw) VALUES (?, 'task_result', ?, ?, ?, ?, ?, ?, '', '', ?)",
                 rows,
             )
             database.execute("COMMIT")

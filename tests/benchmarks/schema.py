@@ -11,7 +11,7 @@ CREATE TABLE IF NOT EXISTS event (
     received_at datetime NOT NULL, user_id varchar(128) NOT NULL,
     session_id varchar(128) NOT NULL, model_version varchar(128) NOT NULL,
     client_version varchar(128) NOT NULL, flags varchar(200) NOT NULL,
-    digest varchar(64) NOT NULL, raw text NOT NULL, api_key_id bigint NULL);
+    raw text NOT NULL, api_key_id bigint NULL);
 CREATE INDEX IF NOT EXISTS event_user ON event (user_id, seq);
 CREATE INDEX IF NOT EXISTS event_type ON event (event_type, seq);
 CREATE INDEX IF NOT EXISTS event_received ON event (received_at);
@@ -19,8 +19,8 @@ CREATE TABLE IF NOT EXISTS quarantine (position integer, reason text, raw text);
 """
 INSERT = (
     "INSERT INTO event (event_id, event_type, event_ts, effective_ts, received_at, user_id,"
-    " session_id, model_version, client_version, flags, digest, raw)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING"
+    " session_id, model_version, client_version, flags, raw)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING"
 )
 PRAGMAS = (
     "PRAGMA journal_mode=WAL",

@@ -27,8 +27,8 @@ TRIALS_A_PLAYER = 200
 END = datetime(2026, 3, 1, tzinfo=UTC)
 INSERT = (
     "INSERT INTO telemetry_gameevent (event_id, event_type, event_ts, effective_ts, received_at, "
-    "user_id, session_id, model_version, client_version, flags, digest, raw, api_key_id) "
-    "VALUES (?, 'task_result', ?, ?, ?, ?, '', ?, 'bench', '', '', ?, NULL)"
+    "user_id, session_id, model_version, client_version, flags, raw, api_key_id) "
+    "VALUES (?, 'task_result', ?, ?, ?, ?, '', ?, 'bench', '', ?, NULL)"
 )
 
 

@@ -28,7 +28,7 @@ def events(transactional_db):
     GameEvent.objects.bulk_create(
         GameEvent(
             event_id=f"e{n}", event_type="t", effective_ts=now, received_at=now, user_id="u",
-            digest="0", raw=json.dumps({"event_id": f"e{n}", "event_type": "t"}),
+            raw=json.dumps({"event_id": f"e{n}", "event_type": "t"}),
         )
         for n in range(1500)
     )  # fmt: skip

@@ -40,7 +40,7 @@ def many():
         (
             GameEvent(
                 event_id=f"e{n}", event_type="t", effective_ts=now, received_at=now, user_id="u",
-                digest="0", raw=json.dumps({"event_id": f"e{n}", "filling": FILLING}),
+                raw=json.dumps({"event_id": f"e{n}", "filling": FILLING}),
             )
             for n in range(EVENTS)
         ),
