@@ -1,11 +1,10 @@
 """One sandbox for one evaluation, and the server in it that starts the runs, one after another.
 
-The server (`languages/server.py`) is the sandbox's first process and ours. An input is sent only
-when every process of the run before is dead, and taken from the socket only when its files are
-gone; each run has pipes of its own, made here and handed over, so that nothing of a run is in those
-of the next. A run that hits a limit, or leaves something that cannot be cleared away, ends the
-sandbox with all that is in it, and the next run is made in another one. Two evaluations never share
-a sandbox.
+The server (`languages/server.py`) is the sandbox's first process and ours. It gets an input only
+when every process of the run before is dead and its files are gone; each run has pipes of its
+own, made here and handed over, so that nothing of a run is in those of the next. A run that hits
+a limit, or leaves something that cannot be cleared away, ends the sandbox with all that is in it,
+and the next run starts another one. Two evaluations never share a sandbox.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import resource
 import select
 import socket
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,24 +67,19 @@ class _Report:
     status: int
     cpu_s: float
     resident_kb: int
-    wall_s: float
 
     @classmethod
     def read(cls, reply: bytes) -> _Report:
         try:
-            status, cpu_us, resident_kb, wall_us = (int(part) for part in reply.split())
+            status, cpu_us, resident_kb = (int(part) for part in reply.split())
         except ValueError:
             raise SandboxError(f"the sandbox's server says something unexpected: {reply[:99]!r}")
-        return cls(status, cpu_us / 1e6, resident_kb, wall_us / 1e6)
+        return cls(status, cpu_us / 1e6, resident_kb)
 
     def ending(self) -> tuple[int | None, str | None]:
         """The exit code, or the name of the signal."""
         code = os.waitstatus_to_exitcode(self.status)
         return (None, signal_name(-code)) if code < 0 else (code, None)
-
-
-class Spoiled(SandboxError):
-    """The sandbox is no longer as it was: what it should run now was not begun in it."""
 
 
 class ForkServer:
@@ -96,6 +90,7 @@ class ForkServer:
         self._usable = False
         self._ready = False
         self._running = False
+        self._sweeping = False
         self._meter = meter
         self._stack = ExitStack()
         try:
@@ -132,7 +127,12 @@ class ForkServer:
         self._stack.close()
 
     def usable(self) -> bool:
-        """Whether it may serve another run: it was not stopped, and it is there."""
+        """Whether it serves another run: it was not stopped, and nothing is left of the last."""
+        if self._usable and self._sweeping:
+            self._sweeping = False
+            with suppress(SandboxError):
+                self._usable = False
+                self._usable = self._reply(PATIENCE_S) == b"clean"
         poller = select.poll()
         poller.register(self._control, 0)  # says when the other end is gone
         gone = poller.poll(0) or self._started.monitor.poll() is not None
@@ -176,9 +176,8 @@ class ForkServer:
         return Compiled(self._usable and reply == b"compiled", said, frozenset(over))
 
     def run(self, program: Program, *, cancelled: Callable[[], bool] | None) -> Outcome:
-        """Raises `Spoiled`, `SandboxError`, `Cancelled`; `usable()` says whether more may follow."""
+        """Raises `SandboxError`, `Cancelled`; `usable()` says whether another run may follow."""
         self._usable = False
-        first = not self._running
         with ExitStack() as stack:
             captures = [Capture(program.output_bytes), Capture(program.output_bytes)]
             if program.answer_bytes:
@@ -207,13 +206,11 @@ class ForkServer:
             reply = self._reply(0) if answered else b""
             code: int | None = None
             name: str | None = "SIGKILL"
-            if reply == b"unclean" or (answered and not reply and not first):
-                raise Spoiled("the run before left something that could not be cleared away")
             if reply:
                 report = _Report.read(reply)
                 self._meter.learn(cpu_s=report.cpu_s, resident_kb=report.resident_kb)
                 code, name = report.ending()
-                duration = min(duration, report.wall_s)
+                self._sweeping = True
             else:
                 self._meter.look()
                 kill(self._started.child_exit)

@@ -142,11 +142,7 @@ class Series:
             program = replace(program, answer_bytes=output_bytes + frames.NONCE_BYTES + 4)
             if self._calls:
                 program = replace(program, argv=(), stdin=b"", call=(nonce, self._job.entry, text))
-        try:
-            return self._ready().run(program, cancelled=self._cancelled)
-        except forkserver.Spoiled:
-            self._end()
-            return self._ready().run(program, cancelled=self._cancelled)
+        return self._ready().run(program, cancelled=self._cancelled)
 
     def _ready(self) -> forkserver.ForkServer:
         """The server of the run before, or a new one where that one has ended."""

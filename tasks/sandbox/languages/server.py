@@ -1,14 +1,12 @@
 """Runs inside the sandbox as its first process: starts the runs of one evaluation, one by one.
 
 It never executes anything of the candidate itself. For each run it forks a child, which takes its
-input itself, waits for the child's end, sees to it that no other process is left, reports, removes
-what was left in the file system, and ends if it could not; only then is the next input taken
-(`tasks/sandbox/forkserver.py` is the other end). The next child is forked while a run is under way,
-because that takes time, and waits at a gate. A run can read neither the server's nor that child's
-memory and descriptors (they are not dumpable). The kernel drops every signal that is sent to the
-first process of a namespace from inside; the child that waits is replaced by a new one when a
-signal has reached it. What else a run can change of either, such as resource limits, is compared;
-a server that differs ends the sandbox.
+input itself, waits for the child's end, kills and reaps every other process, reports, removes what
+was left in the file system, and ends if it could not; the next input comes after that
+(`tasks/sandbox/forkserver.py` is the other end). A run can read neither its memory nor its
+descriptors (it is not dumpable), and the kernel drops every signal that is sent to the first
+process of a namespace from inside. What a run can change of it, such as its resource limits, is
+compared; whatever differs ends the sandbox.
 
 Messages come as `marshal`, because importing `json` takes nearly as long as an interpreter's start;
 private modules of the standard library are used for the same reason. First come `("put", path)`
@@ -16,7 +14,7 @@ with a descriptor of what the file shall hold, `("check", path, size)`, answered
 compiles within `size` bytes of address space, and `("exec",)` or `("call",)` for the runs, answered
 when they may begin. Each of them is `("exec", limits, argv)` with the descriptors stdin, stdout,
 stderr and perhaps the answer's, or `("call", limits)` with the call, stdout, stderr and the
-answer's, and is answered by the report; the one after it by `unclean`, when it was not begun.
+answer's, and is answered by the report and by `clean`.
 """
 
 from __future__ import annotations
@@ -29,7 +27,6 @@ import marshal
 import os
 import resource
 import sys
-import time
 
 import driver
 
@@ -42,7 +39,6 @@ _DUMPABLE = 4  # PR_SET_DUMPABLE of linux/prctl.h
 _EVEN_CLONED = 0x40000000  # __WALL of linux/wait.h
 _PLACES = ("/w", "/tmp", "/dev/shm")  # noqa: S108, mounts of this sandbox alone
 _MOST_FILES = 512
-_MOST_LOOKS = 2000  # at a process that starts, of 50 us each
 _MOST_BYTES = 120 << 10  # of a message; memory for more would be mapped and given back each time
 # Not `random`, whose children would all draw the same numbers.
 _STATELESS = {
@@ -66,8 +62,6 @@ _STATELESS = {
     "string",
     "typing",
 }
-# Those that most programs import and that take little memory; a server waits with them loaded.
-_AHEAD = ("bisect", "collections", "functools", "heapq", "itertools", "math")
 _LIMITS = [value for name, value in sorted(vars(resource).items()) if name[:7] == "RLIMIT_"]
 _prctl = _ctypes.dlsym(_ctypes.dlopen(None, 2), "prctl")  # type: ignore[arg-type]
 
@@ -91,29 +85,20 @@ def main() -> NoReturn:
     control.send(b"ready")
     code = _prepare(control)
     kept, attributes = _files(), _attributes()
-    spare, gate = _next(control, code)
+    child = _next(control, code)
     while True:
-        child, began = spare, time.monotonic()
-        os.close(gate)
-        spare, gate = _next(control, code)
-        status, cpu_s, resident_kb = _wait(child, spare)
-        wall_s = time.monotonic() - began
+        status, cpu_s, resident_kb = _wait(child)
         if code is None and resident_kb <= image_kb:  # that was this program's, before `exec`
             resident_kb = 0
-        alone = _alone(spare) or _kill_all()
         try:
-            control.send(b"%d %d %d %d" % (status, cpu_s * 1e6, resident_kb, wall_s * 1e6))
-            # What comes next may lie in the socket by now. No process of a run is left that could
-            # take it from there, and the one that will is not let through before all is swept.
+            control.send(b"%d %d %d" % (status, cpu_s * 1e6, resident_kb))
+            # It gets ready while the rest is swept, and gets nothing to run unless all is clean.
+            child = _next(control, code)
             if not _sweep(kept) or _attributes() != attributes or _changeable() != own:
-                control.send(b"unclean")
                 break
+            control.send(b"clean")
         except BrokenPipeError:
             break
-        if not alone or not _waits(spare) or _changeable(spare) != own:
-            _kill_all()
-            os.close(gate)
-            spare, gate = _next(control, code)
     os._exit(0)
 
 
@@ -134,26 +119,16 @@ def _prepare(control: _socket.socket) -> CodeType | None:
             return code
 
 
-def _next(control: _socket.socket, code: CodeType | None) -> tuple[int, int]:
-    """The process of a later run, and its gate: it gets ready, and runs when that is closed."""
-    theirs, ours = os.pipe()
+def _next(control: _socket.socket, code: CodeType | None) -> int:
+    """The process of the next run."""
     child = os.fork()
     if child == 0:
-        os.close(ours)
-        _run(control, code, theirs)
-    os.close(theirs)
-    return child, ours
+        _run(control, code)
+    return child
 
 
-def _run(control: _socket.socket, code: CodeType | None, gate: int) -> NoReturn:
-    """In the child: get ready, and only then take what to run, of which the server sees nothing.
-
-    Up to the gate processes of another run may be there, which cannot look into this one.
-    """
-    if code is not None:
-        _rehearse()
-    os.read(gate, 1)
-    os.close(gate)
+def _run(control: _socket.socket, code: CodeType | None) -> NoReturn:
+    """In the child: get ready, and only then take what to run, of which the server sees nothing."""
     _set_dumpable(1)
     descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
     os.write(descriptor, b"1000")
@@ -186,16 +161,10 @@ def _receive(control: _socket.socket) -> tuple[str, list[Any], list[int]]:
 
 def _warm_up() -> None:
     """Take the ways of a call once, so that its child finds them taken and not each child anew."""
-    for name in _AHEAD:
-        __import__(name)
     for _ in range(16):
-        _rehearse()
-
-
-def _rehearse() -> None:
-    names: dict[str, object] = {}
-    exec(compile("def f(a):\n    return [a]\n", "warm-up", "exec"), names)  # noqa: S102
-    driver.encode(marshal.loads(marshal.dumps(["", 1, 2.5, {"a": None}])), [])  # noqa: S302
+        names: dict[str, object] = {}
+        exec(compile("def f(a):\n    return [a]\n", "warm-up", "exec"), names)  # noqa: S102
+        driver.encode(marshal.loads(marshal.dumps(["", 1, 2.5, {"a": None}])), [])  # noqa: S302
 
 
 def _put(path: str, source: int) -> None:
@@ -260,62 +229,25 @@ def _call(given: list[int], code: CodeType | None) -> None:
     driver.answer_call(call, answer, code)
 
 
-def _wait(child: int, spare: int) -> tuple[int, float, int]:
-    """Until the child has ended: its status, and what it and its orphans used."""
+def _wait(child: int) -> tuple[int, float, int]:
+    """Until the child has ended and nobody else is left; its status, and what all of them used."""
+    status = -1
     cpu_s = 0.0
     resident_kb = 0
     while True:
-        pid, ended, usage = os.wait4(-1, _EVEN_CLONED)
-        if pid != spare:
-            cpu_s += usage.ru_utime + usage.ru_stime
-            resident_kb = max(resident_kb, usage.ru_maxrss)
-        if pid == child:
-            return ended, cpu_s, resident_kb
-
-
-def _alone(spare: int) -> bool:
-    """Whether no process is left but this one and the spare one.
-
-    Whoever lost its parent is this process's child, and any other descends from one of those.
-    """
-    try:
-        return _read("/proc/self/task/1/children") == b"%d " % spare
-    except OSError:  # a kernel without CONFIG_PROC_CHILDREN
-        return False
-
-
-def _kill_all() -> bool:
-    """Kill and reap every other process; False."""
-    while True:
+        if status >= 0:
+            try:
+                os.kill(-1, _signal.SIGKILL)
+            except ProcessLookupError:
+                return status, cpu_s, resident_kb
         try:
-            os.kill(-1, _signal.SIGKILL)
-        except ProcessLookupError:
-            return False
-        try:
-            os.wait4(-1, _EVEN_CLONED)
+            pid, ended, usage = os.wait4(-1, _EVEN_CLONED)
         except ChildProcessError:
             continue
-
-
-def _waits(spare: int) -> bool:
-    """Whether the spare process sleeps at the gate, so that no signal is on its way to it."""
-    for _ in range(_MOST_LOOKS):
-        try:
-            state = _read(f"/proc/{spare}/stat").rpartition(b")")[2].split()[0]
-        except OSError:
-            return False
-        if state != b"R":
-            return state == b"S"
-        time.sleep(0.00005)
-    return False
-
-
-def _read(path: str) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.read(descriptor, 4096)
-    finally:
-        os.close(descriptor)
+        cpu_s += usage.ru_utime + usage.ru_stime
+        resident_kb = max(resident_kb, usage.ru_maxrss)
+        if pid == child:
+            status = ended
 
 
 def _files() -> dict[str, tuple[int, ...]]:
@@ -379,13 +311,13 @@ def _attributes() -> list[list[str]]:
         return []
 
 
-def _changeable(pid: int = 0) -> tuple[object, ...]:
-    """What one process may change of another of the same user; `pid` 0 is this process."""
+def _changeable() -> tuple[object, ...]:
+    """What one process may change of another of the same user."""
     return (
-        [resource.prlimit(pid, which) for which in _LIMITS],
-        os.getpriority(os.PRIO_PROCESS, pid),
-        os.sched_getscheduler(pid),
-        os.sched_getaffinity(pid),
+        [resource.getrlimit(which) for which in _LIMITS],
+        os.getpriority(os.PRIO_PROCESS, 0),
+        os.sched_getscheduler(0),
+        os.sched_getaffinity(0),
     )
 
 
