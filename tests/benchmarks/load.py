@@ -13,13 +13,13 @@ BATCH = 100
 CONNECTIONS = 8
 
 
-def batches(*, count: int, seed: int) -> list[bytes]:
-    """Envelopes of `BATCH` trials each; ids differ between seeds, so that all are new."""
+def batches(*, count: int, seed: int, size: int = BATCH) -> list[bytes]:
+    """Envelopes of `size` trials each; ids differ between seeds and sizes, so that all are new."""
     chance = random.Random(seed)
-    return [envelope(chance, f"{seed}-{number}") for number in range(count)]
+    return [envelope(chance, f"{size}-{seed}-{number}", size) for number in range(count)]
 
 
-def envelope(chance: random.Random, prefix: str) -> bytes:
+def envelope(chance: random.Random, prefix: str, size: int) -> bytes:
     player = f"u_{chance.randrange(500)}"
     events = [
         {
@@ -36,7 +36,7 @@ def envelope(chance: random.Random, prefix: str) -> bytes:
                 "rt_ms": round(chance.lognormvariate(6.6, 0.35), 1),
             },
         }
-        for index in range(BATCH)
+        for index in range(size)
     ]
     return json.dumps({"client_version": "1.0.0", "events": events}).encode()
 
