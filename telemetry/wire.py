@@ -96,7 +96,7 @@ class Rejected(msgspec.Struct, frozen=True, gc=False):
     raw: str
 
 
-class Accepted(msgspec.Struct, frozen=True):
+class Accepted(msgspec.Struct, frozen=True, gc=False):
     """An event that is stored; `raw` is its JSON text as sent."""
 
     index: int
@@ -112,7 +112,7 @@ class Accepted(msgspec.Struct, frozen=True):
     trial: Trial | None
 
 
-class StoredEvent(msgspec.Struct, frozen=True):
+class StoredEvent(msgspec.Struct, frozen=True, gc=False):
     """A row that was really inserted, as the receivers of `events_stored` get it."""
 
     seq: int
@@ -123,7 +123,7 @@ class StoredEvent(msgspec.Struct, frozen=True):
     session_id: str = ""
 
 
-class Trial(msgspec.Struct, frozen=True):
+class Trial(msgspec.Struct, frozen=True, gc=False):
     """A scored trial. `rt_ms` in milliseconds, None for a timeout (sent as null or -1)."""
 
     user_id: str
