@@ -278,6 +278,7 @@ def test_the_board_remembers_who_asked_for_themselves(site):
     page.get_by_label("Find me: player id").fill("u_2")
     page.get_by_role("button", name="Show", exact=True).click()
     page.get_by_role("heading", name="You: u_2").wait_for()
+    page.get_by_text("Live, as of").wait_for()  # by now its script has remembered
     page.goto("/leaderboard/")
     page.get_by_role("heading", name="You: u_2").wait_for()
     page.get_by_role("button", name="Forget my id").click()

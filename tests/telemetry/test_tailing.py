@@ -14,10 +14,10 @@ import threading
 
 import pytest
 from django.db import connection, transaction
+from django.test import Client
 from django.utils import timezone
 
-from telemetry import export, ingest
-from telemetry.export import Selection
+from telemetry import ingest
 from telemetry.models import GameEvent, QuarantinedEvent
 from telemetry.wire import read_event
 from tests.telemetry.server import ServerProcess
@@ -59,7 +59,11 @@ class Reader:
 
 
 def reader_here():
-    return Reader(lambda after: export.page(Selection(after=after), limit=7)["events"])
+    def page(after):
+        address = f"/v1/export/raw?limit=7&after={after}"
+        return Client().get(address, headers={"X-API-Key": KEY}).json()["events"]
+
+    return Reader(page)
 
 
 # --- Deterministic: one transaction stands open while another would overtake it --------------------

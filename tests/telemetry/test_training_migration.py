@@ -17,7 +17,10 @@ INSERT = (
 )
 
 
-def test_rows_are_kept_and_one_champion_stays(tmp_path: Path) -> None:
+def test_rows_are_kept_and_one_champion_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NEUROGAME_TEST_POSTGRES", raising=False)  # it writes by sqlite3
     product = ServerProcess(tmp_path)
 
     def migrate(*to: str) -> None:
