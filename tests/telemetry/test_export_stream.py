@@ -108,6 +108,7 @@ def database_failing():
 def waiting() -> list[int]:
     """The backends of PostgreSQL that wait for a lock to copy events."""
     with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # else a transaction sees the first look
         cursor.execute(
             "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
             " AND wait_event_type = 'Lock' AND query LIKE 'COPY%'"
