@@ -34,8 +34,12 @@ _bearer = re.compile(r"bearer\s+(\S+)\s*\Z", re.IGNORECASE)
 
 def header_key(request: HttpRequest) -> str:
     """The key of `X-API-Key` or `Authorization: Bearer`; empty when neither came."""
-    match = _bearer.match(request.headers.get("Authorization", ""))
-    return request.headers.get("X-API-Key", "").strip() or (match[1] if match else "")
+    return _key(request.headers.get("X-API-Key", ""), request.headers.get("Authorization", ""))
+
+
+def _key(own: str, authorization: str) -> str:
+    match = _bearer.match(authorization)
+    return own.strip() or (match[1] if match else "")
 
 
 async def grant_of(key: str) -> Grant | None:
@@ -132,9 +136,12 @@ async def post_events(headers: Mapping[bytes, bytes], body: bytes) -> HttpRespon
     """The same without Django's middleware, for what is plainly right; None: let `events` answer."""
     if headers.get(b"content-encoding", b"identity").strip().lower() not in (b"", b"identity"):
         return None
-    key = key_of(headers)
-    if len(body) > wire.MAX_BODY:
-        return None
+    own, authorization = (
+        headers.get(name, b"").decode("latin-1") for name in (b"x-api-key", b"authorization")
+    )
+    key = _key(own, authorization)
+    if len(body) > wire.MAX_BODY or (key and not isinstance(keys.cached(key), Grant)):
+        return None  # a body is not read for a key that is not known to be good
     try:
         envelope = wire.read_envelope(body)
     except wire.EnvelopeError:
@@ -145,11 +152,6 @@ async def post_events(headers: Mapping[bytes, bytes], body: bytes) -> HttpRespon
     if len(envelope.events) > wire.MAX_EVENTS:
         return None
     return await _stored(envelope, grant, headers)
-
-
-def key_of(headers: Mapping[bytes, bytes]) -> str:
-    match = _bearer.match(headers.get(b"authorization", b"").decode("latin-1"))
-    return headers.get(b"x-api-key", b"").decode("latin-1").strip() or (match[1] if match else "")
 
 
 async def _stored(
